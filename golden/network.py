@@ -1,0 +1,227 @@
+"""An integer network: what quantisation hands to the packer, and what the image gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darb.golden.fixed_point import BIAS_BITS, SHIFT_BITS, signed_range, weight_limit
+from darb.golden.pattern import Pattern, Segments
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerLayer:
+    """One fully connected layer in integers, ``y = requantize(W @ x + bias)``.
+
+    Parameters
+    ----------
+    name : str
+        For messages and tables.
+    weights : ndarray of int8, shape (M, N)
+        In the network's own column order; zero where pruned.
+    bias : ndarray of int32, shape (M,)
+    multiplier : ndarray of uint16, shape (M,)
+        Normalised to 2**15..2**16 - 1, zero only for a null row.
+    shift : ndarray of uint8, shape (M,)
+        1..63.
+    relu : bool
+    patterns : tuple of Pattern, length M
+        What each row promises, over the stored columns.
+    columns : ndarray of int32, shape (C,)
+        Original column of each stored position; columns not named are left out.
+    align : int
+        Segments are rounded up to this many columns (see `Segments`).
+
+    Raises
+    ------
+    TypeError
+        If an array is not of integers.
+    ValueError
+        If a shape or a value is out of its range, or a column stands twice.
+    """
+
+    name: str
+    weights: NDArray[np.int8]
+    bias: NDArray[np.int32]
+    multiplier: NDArray[np.uint16]
+    shift: NDArray[np.uint8]
+    relu: bool
+    patterns: tuple[Pattern, ...]
+    columns: NDArray[np.int32]
+    align: int = 1
+
+    def __post_init__(self) -> None:
+        kinds = {"weights": np.int8, "bias": np.int32, "multiplier": np.uint16}
+        kinds |= {"shift": np.uint8, "columns": np.int32}
+        for name, kind in kinds.items():
+            values = np.asarray(getattr(self, name))
+            if values.dtype.kind not in "iu":
+                raise TypeError(f"layer {self.name}: {name} must be integers, not {values.dtype}")
+            limits = np.iinfo(kind)
+            if values.size and not limits.min <= values.min() <= values.max() <= limits.max:
+                bad = values.flat[np.argmax((values < limits.min) | (values > limits.max))]
+                raise ValueError(
+                    f"layer {self.name}: {name} must be in {limits.min}..{limits.max}, not {bad}"
+                )
+            object.__setattr__(self, name, values.astype(kind))
+        if self.weights.ndim != 2 or 0 in self.weights.shape:
+            raise ValueError(
+                f"layer {self.name}: weights must have shape (M, N), not {self.weights.shape!r}"
+            )
+        m, n = self.weights.shape
+        for name in ("bias", "multiplier", "shift"):
+            if getattr(self, name).shape != (m,):
+                raise ValueError(
+                    f"layer {self.name}: {name} must have shape ({m},), "
+                    f"not {getattr(self, name).shape!r}"
+                )
+        if len(self.patterns) != m:
+            raise ValueError(
+                f"layer {self.name}: patterns must name {m} rows, not {len(self.patterns)}"
+            )
+        self._check_requantisation()
+        self._check_columns(n)
+        if isinstance(self.align, bool) or not isinstance(self.align, int):
+            raise TypeError(f"layer {self.name}: align must be an int, not {self.align!r}")
+        if self.align < 1:
+            raise ValueError(f"layer {self.name}: align must be at least 1, not {self.align!r}")
+
+    def _check_requantisation(self) -> None:
+        normal = (self.multiplier >= 1 << 15) | (self.multiplier == 0)
+        if not normal.all():
+            row = int(np.argmin(normal))
+            raise ValueError(
+                f"layer {self.name}: multiplier of row {row} must be 0 or in 32768..65535, "
+                f"not {int(self.multiplier[row])}"
+            )
+        fits = (self.shift >= 1) & (self.shift < 1 << SHIFT_BITS)
+        if not fits.all():
+            row = int(np.argmin(fits))
+            raise ValueError(
+                f"layer {self.name}: shift of row {row} must be in 1..{(1 << SHIFT_BITS) - 1}, "
+                f"not {int(self.shift[row])}"
+            )
+
+    def _check_columns(self, n: int) -> None:
+        if self.columns.ndim != 1 or not self.columns.size:
+            raise ValueError(
+                f"layer {self.name}: columns must name at least one column, "
+                f"not shape {self.columns.shape!r}"
+            )
+        counts = np.bincount(np.clip(self.columns, 0, n), minlength=n + 1)
+        if self.columns.min() < 0 or counts[n]:
+            raise ValueError(f"layer {self.name}: columns must be in 0..{n - 1}")
+        if counts.max() > 1:
+            raise ValueError(f"layer {self.name}: column {int(counts.argmax())} stands twice")
+        left_out = counts[:n] == 0
+        stray = np.argwhere((self.weights != 0) & left_out)
+        if stray.size:
+            row, column = map(int, stray[0])
+            raise ValueError(
+                f"layer {self.name}: row {row} has a weight in column {column}, "
+                "which the column order leaves out"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Outputs M and inputs N."""
+        return self.weights.shape
+
+    def segments(self, lanes: int) -> Segments:
+        """Return how the stored columns are dealt to `lanes` lanes."""
+        return Segments(self.columns.size, lanes, self.align)
+
+    def in_stored_order(self) -> NDArray[np.int8]:
+        """Return the weights with their columns in stored order, shape (M, C)."""
+        return self.weights[:, self.columns]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerNetwork:
+    """A chain of integer layers.
+
+    Parameters
+    ----------
+    layers : tuple of IntegerLayer
+        Each layer has as many columns as the one before has rows.
+    weight_bits, activation_bits : int
+        Widths that the weights and every activation keep to.
+    input_scale : float
+        Real value of one step of an input integer; carried for the user, never computed with.
+    output_scales : tuple of float
+        Real value of one step of each row's output accumulator; carried likewise.
+
+    Raises
+    ------
+    ValueError
+        If the layers do not chain, or a weight is wider than `weight_bits`.
+    """
+
+    layers: tuple[IntegerLayer, ...]
+    weight_bits: int = 8
+    activation_bits: int = 8
+    input_scale: float = 1.0
+    output_scales: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise ValueError("a network must have at least one layer, not ()")
+        limit = weight_limit(self.weight_bits)
+        for layer in self.layers:
+            largest = int(np.abs(layer.weights.astype(np.int16)).max())
+            if largest > limit:
+                raise ValueError(
+                    f"layer {layer.name}: weights of {self.weight_bits} bits must be in "
+                    f"{-limit}..{limit}, not {largest}"
+                )
+        for before, after in zip(self.layers, self.layers[1:], strict=False):
+            if before.shape[0] != after.shape[1]:
+                raise ValueError(
+                    f"layer {after.name} must take the {before.shape[0]} outputs of layer "
+                    f"{before.name}, not {after.shape[1]} columns"
+                )
+
+    @property
+    def inputs(self) -> int:
+        """N of the first layer."""
+        return self.layers[0].shape[1]
+
+    @property
+    def outputs(self) -> int:
+        """M of the last layer."""
+        return self.layers[-1].shape[0]
+
+    def live_rows(self, index: int) -> NDArray[np.int64]:
+        """Return the rows of layer `index` that are stored: those the next layer names."""
+        if index == len(self.layers) - 1:
+            return np.arange(self.outputs)
+        return np.sort(self.layers[index + 1].columns).astype(np.int64)
+
+    def check_input(self, vectors: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return `vectors` as int64, shape (B, N), or refuse them.
+
+        Raises
+        ------
+        TypeError
+            If they are not integers.
+        ValueError
+            If the shape or a value does not fit.
+        """
+        vectors = np.asarray(vectors)
+        if vectors.dtype.kind not in "iu":
+            raise TypeError(f"input vectors must be integers, not {vectors.dtype}")
+        if vectors.ndim != 2 or vectors.shape[1] != self.inputs:
+            raise ValueError(
+                f"input vectors must have shape (B, {self.inputs}), not {vectors.shape!r}"
+            )
+        low, high = signed_range(self.activation_bits)
+        outside = (vectors < low) | (vectors > high)
+        if outside.any():
+            row, column = map(int, np.argwhere(outside)[0])
+            raise ValueError(
+                f"input vector {row}, column {column} must be in {low}..{high}, "
+                f"not {int(vectors[row, column])}"
+            )
+        return vectors.astype(np.int64)
