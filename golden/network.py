@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from darb.golden.fixed_point import BIAS_BITS, SHIFT_BITS, signed_range, weight_limit
+from darb.golden.fixed_point import SHIFT_BITS, signed_range, weight_limit
 from darb.golden.pattern import Pattern, Segments
 
 

@@ -38,7 +38,9 @@ class Pattern:
             raise ValueError(f"pattern k must be in 0..12, not {self.k!r}")
         limit = min(self.block_size, 255)
         if not 1 <= self.keep <= limit:
-            raise ValueError(f"pattern keep must be in 1..{limit} at k = {self.k}, not {self.keep!r}")
+            raise ValueError(
+                f"pattern keep must be in 1..{limit} at k = {self.k}, not {self.keep!r}"
+            )
 
     def __str__(self) -> str:
         return f"{self.keep} of {self.block_size}"
