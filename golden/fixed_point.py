@@ -76,3 +76,29 @@ def accumulator_magnitude(
     largest_input = 1 << (activation_bits - 1)
     sums = np.abs(weights.astype(np.int64)).sum(axis=1) * largest_input
     return int((sums + np.abs(bias.astype(np.int64))).max(initial=0))
+
+
+def check_vectors(vectors: NDArray[np.integer], columns: int, bits: int) -> NDArray[np.int64]:
+    """Return input vectors as int64, shape (B, columns), or refuse them.
+
+    Raises
+    ------
+    TypeError
+        If they are not integers.
+    ValueError
+        If the shape does not fit, or a value is outside the signed range of `bits` bits.
+    """
+    vectors = np.asarray(vectors)
+    if vectors.dtype.kind not in "iu":
+        raise TypeError(f"input vectors must be integers, not {vectors.dtype}")
+    if vectors.ndim != 2 or vectors.shape[1] != columns:
+        raise ValueError(f"input vectors must have shape (B, {columns}), not {vectors.shape!r}")
+    low, high = signed_range(bits)
+    outside = (vectors < low) | (vectors > high)
+    if outside.any():
+        vector, column = map(int, np.argwhere(outside)[0])
+        raise ValueError(
+            f"input vector {vector}, column {column} must be in {low}..{high}, "
+            f"not {int(vectors[vector, column])}"
+        )
+    return vectors.astype(np.int64)

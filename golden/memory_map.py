@@ -72,3 +72,13 @@ def memory_shapes(config: EngineConfig) -> dict[str, tuple[int, int]]:
 def indices_per_word(index_word_bits: int, k: int) -> int:
     """Return how many k-bit indices share one field; 0 where k = 0 stores none."""
     return index_word_bits // k if k else 0
+
+
+def depth_field(memory: str) -> str:
+    """Return the name of the config field that holds the depth of `memory`."""
+    return {
+        "weights": "weight_depth",
+        "indices": "index_depth",
+        "rows": "row_depth",
+        "layers": "layer_depth",
+    }[memory]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darb.golden.fixed_point import SHIFT_BITS, signed_range, weight_limit
+from darb.golden.fixed_point import SHIFT_BITS, weight_limit
 from darb.golden.pattern import Pattern, Segments
 
 
@@ -137,8 +137,19 @@ class IntegerLayer:
         """Return the weights with their columns in stored order, shape (M, C)."""
         return self.weights[:, self.columns]
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, IntegerLayer):
+            return NotImplemented
+        arrays = ("weights", "bias", "multiplier", "shift", "columns")
+        plain = ("name", "relu", "patterns", "align")
+        return all(getattr(self, name) == getattr(other, name) for name in plain) and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in arrays
+        )
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+    __hash__ = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class IntegerNetwork:
     """A chain of integer layers.
 
@@ -199,29 +210,21 @@ class IntegerNetwork:
             return np.arange(self.outputs)
         return np.sort(self.layers[index + 1].columns).astype(np.int64)
 
-    def check_input(self, vectors: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Return `vectors` as int64, shape (B, N), or refuse them.
-
-        Raises
-        ------
-        TypeError
-            If they are not integers.
-        ValueError
-            If the shape or a value does not fit.
-        """
-        vectors = np.asarray(vectors)
-        if vectors.dtype.kind not in "iu":
-            raise TypeError(f"input vectors must be integers, not {vectors.dtype}")
-        if vectors.ndim != 2 or vectors.shape[1] != self.inputs:
-            raise ValueError(
-                f"input vectors must have shape (B, {self.inputs}), not {vectors.shape!r}"
-            )
-        low, high = signed_range(self.activation_bits)
-        outside = (vectors < low) | (vectors > high)
-        if outside.any():
-            row, column = map(int, np.argwhere(outside)[0])
-            raise ValueError(
-                f"input vector {row}, column {column} must be in {low}..{high}, "
-                f"not {int(vectors[row, column])}"
-            )
-        return vectors.astype(np.int64)
+    def drop_dead_rows(self) -> IntegerNetwork:
+        """Return the network with every row that is not stored set to zero: what an image keeps."""
+        layers = []
+        for number, layer in enumerate(self.layers):
+            live = np.zeros(layer.shape[0], dtype=bool)
+            live[self.live_rows(number)] = True
+            kept = {
+                "weights": layer.weights * live[:, None],
+                "bias": layer.bias * live,
+                "multiplier": layer.multiplier * live,
+                "shift": np.where(live, layer.shift, 1),
+                "patterns": tuple(
+                    pattern if alive else Pattern(0)
+                    for pattern, alive in zip(layer.patterns, live, strict=True)
+                ),
+            }
+            layers.append(replace(layer, **kept))
+        return replace(self, layers=tuple(layers))

@@ -11,6 +11,15 @@ from darb.golden.network import IntegerLayer
 from darb.golden.pattern import Pattern, Segments
 
 
+class PatternMisfitError(ValueError):
+    """A block of a row holds more weights than its pattern keeps."""
+
+    def __init__(self, row: int, detail: str) -> None:
+        super().__init__(f"row {row}, {detail}")
+        self.row = row
+        self.detail = detail
+
+
 @dataclass(frozen=True, eq=False)
 class Slots:
     """The weight slots of some rows that share a pattern.
@@ -45,7 +54,7 @@ def fill_slots(stored: NDArray[np.int8], pattern: Pattern, segments: Segments) -
 
     Raises
     ------
-    ValueError
+    PatternMisfitError
         If a block holds more nonzero weights than the pattern keeps; names the first such row
         (counted within `stored`) and its stored columns.
     """
@@ -62,10 +71,11 @@ def fill_slots(stored: NDArray[np.int8], pattern: Pattern, segments: Segments) -
         row, lane, block = map(int, np.argwhere(counts > pattern.keep)[0])
         first = lane * length + block * size
         last = min(first + size, (lane + 1) * length, columns) - 1
-        raise ValueError(
-            f"row {row}, columns {first}..{last} must hold at most {pattern.keep} nonzero "
+        raise PatternMisfitError(
+            row,
+            f"columns {first}..{last} must hold at most {pattern.keep} nonzero "
             f"weight{'s' if pattern.keep > 1 else ''} (pattern {pattern}), "
-            f"not {int(counts[row, lane, block])}"
+            f"not {int(counts[row, lane, block])}",
         )
     if pattern.keep == 1:
         index = (grid != 0).argmax(axis=3)[..., None]
@@ -130,7 +140,7 @@ def pack_layer(layer: IntegerLayer, live_rows: NDArray[np.int64], lanes: int) ->
 
     Raises
     ------
-    ValueError
+    PatternMisfitError
         If a row does not fit its pattern; names the layer, the first offending row of the layer
         and its stored columns.
     """
@@ -139,15 +149,15 @@ def pack_layer(layer: IntegerLayer, live_rows: NDArray[np.int64], lanes: int) ->
     by_pattern: dict[Pattern, list[int]] = {}
     for row in live_rows:
         by_pattern.setdefault(layer.patterns[row], []).append(int(row))
-    sections, misfits = [], []
+    sections: list[Section] = []
+    misfits: list[tuple[int, str]] = []
     for pattern in sorted(by_pattern):
         rows = np.array(by_pattern[pattern], dtype=np.int64)
         try:
             sections.append(Section(pattern, rows, fill_slots(stored[rows], pattern, segments)))
-        except ValueError as error:
-            number, rest = str(error).removeprefix("row ").split(",", 1)
-            misfits.append((int(rows[int(number)]), rest))
+        except PatternMisfitError as error:
+            misfits.append((int(rows[error.row]), error.detail))
     if misfits:
-        row, rest = min(misfits)
-        raise ValueError(f"layer {layer.name}: row {row},{rest}")
+        row, detail = min(misfits)
+        raise PatternMisfitError(row, f"{detail} in layer {layer.name}")
     return sections

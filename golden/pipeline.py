@@ -56,3 +56,11 @@ def layer_gap(config: EngineConfig) -> int:
     The next layer's first bank address must stand one clock after the last write.
     """
     return step_to_write(config) - step_to_read(config)
+
+
+def group_period(steps: int, groups: int, rows: int) -> int:
+    """Return the clocks a row group takes: its steps, or what the post-processor needs.
+
+    The post-processor takes one row a clock; a section lasts until the next descriptor is at hand.
+    """
+    return max(steps, rows, -(-SECTION_FETCH // groups))
