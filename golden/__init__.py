@@ -1,1 +1,37 @@
-"""NumPy contract."""
+"""The contract in NumPy: number formats, row patterns, the packed image, the exact engine model.
+
+Everything here computes with integers alone and imports NumPy and the standard library only.
+"""
+
+from darb.golden.config import EngineConfig, OutputMode
+from darb.golden.engine_model import EngineModel
+from darb.golden.image import Image, ImageError
+from darb.golden.image_file import read_image, read_vectors, write_image
+from darb.golden.network import IntegerLayer, IntegerNetwork
+from darb.golden.packer import fit_config, pack
+from darb.golden.packing import PatternMisfitError
+from darb.golden.pattern import Pattern, Segments
+from darb.golden.timeline import schedule, steady_interval, timeline
+from darb.golden.unpacker import unpack
+
+__all__ = [
+    "EngineConfig",
+    "EngineModel",
+    "Image",
+    "ImageError",
+    "IntegerLayer",
+    "IntegerNetwork",
+    "OutputMode",
+    "Pattern",
+    "PatternMisfitError",
+    "Segments",
+    "fit_config",
+    "pack",
+    "read_image",
+    "read_vectors",
+    "schedule",
+    "steady_interval",
+    "timeline",
+    "unpack",
+    "write_image",
+]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from darb.golden.config import OutputMode
 from darb.golden.image import Image
 from darb.golden.image_walk import PackedLayer, read_layers
-from darb.golden.pipeline import layer_gap
+from darb.golden.pipeline import layer_gap, step_to_read, step_to_write
 
 START = 2
 """Clocks from the last beat of a vector to the sequencer's first step."""
