@@ -1,1 +1,39 @@
-"""Pruning."""
+"""Regular-block pruning: DARB and BMWM, for a matrix or inside a PyTorch training loop."""
+
+from darb.sw.pruning.block_size import assign
+from darb.sw.pruning.column_order import kept_columns, spread_order
+from darb.sw.pruning.config import LayerOverride, PruneConfig
+from darb.sw.pruning.masking import Mask, block_mask, mask
+from darb.sw.pruning.network import column_orders, network_masks
+from darb.sw.pruning.pruner import (
+    LayerReport,
+    PrunedModel,
+    Pruner,
+    PruneReport,
+    input_rms,
+    prune,
+)
+from darb.sw.pruning.saliency import activation, magnitude
+from darb.sw.pruning.schedule import ratio_at
+
+__all__ = [
+    "LayerOverride",
+    "LayerReport",
+    "Mask",
+    "PruneConfig",
+    "PruneReport",
+    "PrunedModel",
+    "Pruner",
+    "activation",
+    "assign",
+    "block_mask",
+    "column_orders",
+    "input_rms",
+    "kept_columns",
+    "magnitude",
+    "mask",
+    "network_masks",
+    "prune",
+    "ratio_at",
+    "spread_order",
+]

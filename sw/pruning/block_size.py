@@ -1,0 +1,284 @@
+"""Block sizes for rows under an exact budget of weight slots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darb.golden.pattern import Pattern, Segments
+
+_CHUNK = 256
+
+
+def largest_k(columns: int, *, lanes: int | None, max_k: int) -> int:
+    """Return the largest useful k: the first whose one block spans the whole segment."""
+    length = Segments(columns, lanes or 1).length
+    return min(max_k, (length - 1).bit_length())
+
+
+def row_slots(columns: int, k: int, *, lanes: int | None) -> int:
+    """Return the weight slots that one row of `columns` stored columns takes."""
+    segments = Segments(columns, lanes or 1)
+    return segments.lanes * Pattern(k).slots(segments.length)
+
+
+def in_segments(
+    scores: NDArray[np.floating], *, lanes: int | None, multiple: int, fill: float
+) -> NDArray[np.floating]:
+    """Return scores of shape (M, C) as (M, S, L'), each segment padded to a multiple."""
+    rows, columns = scores.shape
+    segments = Segments(columns, lanes or 1)
+    length = -(-segments.length // multiple) * multiple
+    if segments.lanes * length == columns:
+        return scores.reshape(rows, segments.lanes, length)
+    whole = np.full((rows, segments.lanes * segments.length), fill, dtype=scores.dtype)
+    whole[:, :columns] = scores
+    whole = whole.reshape(rows, segments.lanes, segments.length)
+    if length == segments.length:
+        return whole
+    padded = np.full((rows, segments.lanes, length), fill, dtype=scores.dtype)
+    padded[:, :, : segments.length] = whole
+    return padded
+
+
+def retained_energy(
+    scores: NDArray[np.floating], *, lanes: int | None, max_k: int
+) -> NDArray[np.float64]:
+    """Return the squared score that each row retains at each block size.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (M, C)
+        Not negative, columns in stored order.
+    lanes : int or None
+        Segments in which blocks restart.
+    max_k : int
+
+    Returns
+    -------
+    ndarray, shape (M, K + 1)
+        Column k: the sum over blocks of ``2**k`` of the largest score squared. K is `max_k`, or
+        less where a segment is shorter than that.
+    """
+    largest = largest_k(scores.shape[1], lanes=lanes, max_k=max_k)
+    energy = np.empty((scores.shape[0], largest + 1))
+    for start in range(0, scores.shape[0], _CHUNK):
+        part = scores[start : start + _CHUNK].astype(np.float64)
+        part = in_segments(part, lanes=lanes, multiple=1 << largest, fill=0.0)
+        for k in range(largest + 1):
+            energy[start : start + _CHUNK, k] = np.einsum("msl,msl->m", part, part)
+            if k < largest:
+                part = np.maximum(part[:, :, 0::2], part[:, :, 1::2])
+    return energy
+
+
+def row_densities(layers: Sequence[NDArray[np.floating]], budget: float) -> list[NDArray]:
+    """Return each row's share of weights among the `budget` largest of all layers together.
+
+    Parameters
+    ----------
+    layers : sequence of ndarray, shape (M, C)
+        Scores, comparable between layers.
+    budget : float
+        How many weights are large; equal scores count in storage order.
+    """
+    flat = np.concatenate([scores.ravel() for scores in layers])
+    large = min(int(budget), flat.size)
+    chosen = np.zeros(flat.size, dtype=bool)
+    if large:
+        edge = np.partition(flat, flat.size - large)[flat.size - large]
+        np.greater(flat, edge, out=chosen)
+        ties = np.flatnonzero(flat == edge)
+        chosen[ties[: large - np.count_nonzero(chosen)]] = True
+    ends = np.cumsum([scores.size for scores in layers])
+    parts = np.split(chosen, ends[:-1])
+    return [
+        part.reshape(scores.shape).mean(axis=1) for part, scores in zip(parts, layers, strict=True)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """Steps from the largest block to the smallest, for the units of all layers.
+
+    A unit is what gets one block size: a row, R rows, or a layer. Arrays have one entry a step:
+    `priority` (the first to be taken is the smallest, and it never falls within a unit), `cost`
+    and `unit`.
+    """
+
+    priority: NDArray[np.float64]
+    cost: NDArray[np.int64]
+    unit: NDArray[np.int64]
+
+
+def _spend(steps: _Steps, units: int, left: float) -> NDArray[np.int64]:
+    """Return how many steps each unit gets: the best first, and none that costs too much.
+
+    Once a unit's step does not fit the unit is done, so in the end no unit's next step fits.
+    """
+    order = np.argsort(steps.priority, kind="stable")
+    costs, unit = steps.cost[order], steps.unit[order]
+    sure = int(np.searchsorted(np.cumsum(costs), left, side="right"))
+    taken = np.bincount(unit[:sure], minlength=units)
+    left -= int(costs[:sure].sum())
+    done = np.zeros(units, dtype=bool)
+    cheapest = int(costs.min(initial=0))
+    for cost, index in zip(costs[sure:].tolist(), unit[sure:].tolist(), strict=True):
+        if left < cheapest:
+            break
+        if done[index]:
+            continue
+        if cost <= left:
+            taken[index] += 1
+            left -= cost
+        else:
+            done[index] = True
+    return taken
+
+
+def _energy_priority(gain: NDArray[np.float64], slots: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return minus the gain a slot of each step k -> k - 1, along the concave hull.
+
+    Steps in the column order k = K, K - 1, .., 1. The hull makes the greedy choice the best one
+    (a Lagrange multiplier's), short of the last step.
+    """
+    options = slots.size
+    hull = gain.copy()
+    for low in range(options):
+        for high in range(low + 2, options):
+            for k in range(low + 1, high):
+                part = (slots[k] - slots[high]) / (slots[low] - slots[high])
+                line = part * gain[:, low] + (1 - part) * gain[:, high]
+                np.maximum(hull[:, k], line, out=hull[:, k])
+    slope = (hull[:, :-1] - hull[:, 1:]) / (slots[:-1] - slots[1:])
+    return -np.minimum.accumulate(slope[:, ::-1], axis=1)
+
+
+def _density_priority(density: NDArray[np.float64], largest: int, length: int) -> NDArray:
+    """Return where each step k -> k - 1 lies when all rows' ideal block sizes shrink alike.
+
+    The ideal block size of a row is 1 / density, ``t`` its logarithm to base 2, ``round(t)`` its
+    k. Shrinking every ``t`` by d, a row passes from k to k - 1 at ``d = t - k + 1/2``.
+    """
+    floor = 0.5 / length
+    ideal = -np.log2(np.maximum(density, floor))
+    k = np.arange(largest, 0, -1)
+    return ideal[:, None] - k + 0.5
+
+
+def _units(key: NDArray[np.intp], size: int) -> NDArray[np.int64]:
+    """Return each row's unit, `size` rows a unit in the order that `key` lists the rows."""
+    unit = np.empty(key.size, dtype=np.int64)
+    unit[key] = np.arange(key.size) // size
+    return unit
+
+
+def assign(
+    layers: Sequence[NDArray[np.floating]],
+    *,
+    budget: float,
+    method: str = "darb",
+    assignment: str = "energy",
+    lanes: int | None = None,
+    rows: int | None = None,
+    max_k: int = 6,
+) -> list[NDArray[np.int64]]:
+    """Give every row of every layer a block size under one budget.
+
+    ``energy`` takes the block sizes that retain the largest squared score: steps to a smaller
+    block by gain a slot. ``density`` follows the DARB paper: a row's density among the globally
+    largest scores, as if pruned irregularly, sets its block size, rounded to a power of two in the
+    log domain; a common shift of that logarithm then meets the budget. For both, a layer's squared
+    scores are scaled to the sum 1 first, so that layers compare by what they lose of their own
+    output: small last layers keep more.
+
+    Parameters
+    ----------
+    layers : sequence of ndarray, shape (M, C)
+        Scores of the rows that are stored, columns in stored order.
+    budget : float
+        Weight slots that all rows together may take, padding included.
+    method : {'darb', 'bmwm'}
+        A block size a row, or a layer.
+    assignment : {'energy', 'density'}
+    lanes, rows : int, optional
+        Shape of the engine; see `PruneConfig`.
+    max_k : int
+
+    Returns
+    -------
+    list of ndarray of int, shape (M,)
+        k of each row. No row, no R rows or no layer (whichever gets one block size) could take
+        the next smaller block within the budget.
+
+    Raises
+    ------
+    ValueError
+        If even the largest blocks take more than the budget.
+    """
+    scores = []
+    for values in layers:
+        total = float(np.sqrt(np.einsum("mn,mn->", values, values, dtype=np.float64)))
+        scores.append(values / total if total > 0 else values)
+    slots = []
+    for values in scores:
+        largest = largest_k(values.shape[1], lanes=lanes, max_k=max_k)
+        slots.append(
+            np.array([row_slots(values.shape[1], k, lanes=lanes) for k in range(largest + 1)])
+        )
+    if assignment == "energy":
+        worth = [retained_energy(values, lanes=lanes, max_k=max_k) for values in scores]
+    else:
+        worth = row_densities(scores, budget)
+
+    def solve(units: list[NDArray[np.int64]], padded: int) -> list[NDArray[np.int64]]:
+        priority, cost, index = [], [], []
+        first, floor = 0, 0
+        for unit, price, value in zip(units, slots, worth, strict=True):
+            members = np.bincount(unit)
+            size = -(-members // padded) * padded
+            if assignment == "energy":
+                gain = np.zeros((members.size, price.size))
+                np.add.at(gain, unit, value)
+                # Rows of padding cost slots and gain nothing, hence members a padded slot.
+                steps = _energy_priority(gain / size[:, None], price)
+            else:
+                mean = np.bincount(unit, weights=value) / members
+                steps = _density_priority(mean, price.size - 1, int(price[0]))
+            priority.append(steps.ravel())
+            cost.append(np.outer(size, price[:-1] - price[1:])[:, ::-1].ravel())
+            index.append(np.repeat(first + np.arange(members.size), price.size - 1))
+            first += members.size
+            floor += int(size.sum() * price[-1])
+        if floor > budget:
+            whole = sum(values.size for values in layers)
+            raise ValueError(
+                f"ratio is too large: blocks of at most {1 << max_k} columns take at least "
+                f"{floor} slots for {whole} weights, not {int(budget)}"
+            )
+        steps = _Steps(np.concatenate(priority), np.concatenate(cost), np.concatenate(index))
+        taken = np.split(
+            _spend(steps, first, budget - floor), np.cumsum([unit.max() + 1 for unit in units])[:-1]
+        )
+        return [
+            (price.size - 1 - part)[unit]
+            for unit, price, part in zip(units, slots, taken, strict=True)
+        ]
+
+    if method == "bmwm":
+        return solve([np.zeros(len(values), dtype=np.int64) for values in layers], rows or 1)
+    each = [np.arange(len(values)) for values in layers]
+    if rows is None or rows == 1:
+        return solve(each, 1)
+    if assignment == "density":
+        keys = [np.argsort(-value, kind="stable") for value in worth]
+    else:
+        # Rows that want the same block size go together, those nearest to a smaller one first.
+        keys = []
+        for k, value in zip(solve(each, 1), worth, strict=True):
+            row = np.arange(k.size)
+            keys.append(np.lexsort((value[row, k] - value[row, np.maximum(k - 1, 0)], k)))
+    return solve([_units(key, rows) for key in keys], rows)

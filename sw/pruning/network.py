@@ -1,0 +1,130 @@
+"""Masks of a whole network, under one ratio."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darb.sw.pruning.block_size import assign
+from darb.sw.pruning.column_order import kept_columns, natural_order, spread_order
+from darb.sw.pruning.config import PruneConfig
+from darb.sw.pruning.masking import Mask, layer_mask
+from darb.sw.pruning.saliency import activation, column_energy, magnitude
+
+
+def scores_of(
+    weights: Mapping[str, NDArray], rms: Mapping[str, NDArray] | None, config: PruneConfig
+) -> dict[str, NDArray[np.floating]]:
+    """Return the saliency of every weight, by layer."""
+    if config.saliency == "magnitude":
+        return {name: magnitude(matrix) for name, matrix in weights.items()}
+    if rms is None:
+        raise ValueError("calibration must be given for saliency 'activation', not None")
+    return {name: activation(matrix, rms[name]) for name, matrix in weights.items()}
+
+
+def column_orders(
+    scores: Mapping[str, NDArray[np.floating]], config: PruneConfig
+) -> dict[str, NDArray[np.int32]]:
+    """Choose each layer's column order, the last layer's first.
+
+    A column that a layer leaves out makes the row of the layer before dead: that row is not
+    stored, so it has no say in that layer's own order.
+
+    Parameters
+    ----------
+    scores : mapping of str to ndarray, shape (M, N)
+        Layers in order of execution.
+    config : PruneConfig
+
+    Returns
+    -------
+    dict of str to ndarray of int32
+        In order of execution.
+    """
+    # Segments of one length need a multiple of S, whole groups of rows in the layer before one
+    # of R.
+    multiple = math.lcm(config.lanes or 1, config.rows or 1)
+    orders: dict[str, NDArray[np.int32]] = {}
+    live = slice(None)
+    names = list(scores)
+    for index in reversed(range(len(names))):
+        name = names[index]
+        energy = column_energy(scores[name][live])
+        left_out = config.left_out_of(name)
+        if config.order_of(name) == "spread":
+            count = kept_columns(energy, left_out=left_out, multiple=multiple)
+            generator = np.random.default_rng([config.seed, index])
+            orders[name] = spread_order(energy, count, generator=generator)
+        elif left_out:
+            count = kept_columns(energy, left_out=left_out, multiple=multiple)
+            salient = np.argsort(-energy, kind="stable")[:count]
+            orders[name] = np.sort(salient).astype(np.int32)
+        else:
+            orders[name] = natural_order(energy.size)
+        live = np.sort(orders[name])
+    return {name: orders[name] for name in names}
+
+
+def network_masks(
+    scores: Mapping[str, NDArray[np.floating]],
+    orders: Mapping[str, NDArray[np.int32]],
+    config: PruneConfig,
+    *,
+    ratio: float | None = None,
+) -> dict[str, Mask]:
+    """Choose the masks of all layers together.
+
+    Parameters
+    ----------
+    scores : mapping of str to ndarray, shape (M, N)
+        Layers in order of execution; the outputs of one are the inputs of the next.
+    orders : mapping of str to ndarray of int32
+        What `column_orders` returned.
+    config : PruneConfig
+    ratio : float, optional
+        Instead of the config's, on the way there. Layers with a ratio of their own follow in
+        proportion of their logarithms.
+
+    Returns
+    -------
+    dict of str to Mask
+
+    Raises
+    ------
+    ValueError
+        If blocks of ``2**max_k`` columns cannot reach the ratio.
+    """
+    names = list(scores)
+    live = {}
+    for name, after in zip(names, [*names[1:], None], strict=True):
+        live[name] = np.ones(len(scores[name]), dtype=bool)
+        if after is not None:
+            live[name][:] = False
+            live[name][orders[after]] = True
+    ratio = config.ratio if ratio is None else ratio
+    progress = 1.0 if ratio == config.ratio else math.log(ratio) / math.log(config.ratio)
+    own = {name: config.own_ratio_of(name) for name in names}
+    groups = [([name], value**progress) for name, value in own.items() if value is not None]
+    shared = [name for name in names if own[name] is None]
+    if shared:
+        groups.append((shared, ratio))
+    masks = {}
+    for members, goal in groups:
+        block_sizes = assign(
+            [scores[name][live[name]][:, orders[name]] for name in members],
+            budget=sum(scores[name].size for name in members) / goal,
+            method=config.method,
+            assignment=config.assignment,
+            lanes=config.lanes,
+            rows=config.rows,
+            max_k=config.max_k,
+        )
+        for name, sizes in zip(members, block_sizes, strict=True):
+            masks[name] = layer_mask(
+                scores[name], sizes, columns=orders[name], lanes=config.lanes, live=live[name]
+            )
+    return {name: masks[name] for name in names}

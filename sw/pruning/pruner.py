@@ -1,0 +1,382 @@
+"""Pruning inside a PyTorch training loop."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from darb.sw.pruning.config import PruneConfig
+from darb.sw.pruning.masking import Mask
+from darb.sw.pruning.network import column_orders, network_masks, scores_of
+from darb.sw.pruning.schedule import ratio_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerReport:
+    """What pruning left of one layer.
+
+    Parameters
+    ----------
+    name : str
+    weights : int
+        M * N.
+    stored : int
+        Weights that stay.
+    slots : int
+        Weight slots that the engine spends on them, all padding included.
+    rows, live_rows : int
+        M, and how many of them are stored.
+    columns, kept_columns : int
+        N, and how many of them are stored.
+    sections : dict of str to int
+        Stored rows with each pattern.
+    """
+
+    name: str
+    weights: int
+    stored: int
+    slots: int
+    rows: int
+    live_rows: int
+    columns: int
+    kept_columns: int
+    sections: dict[str, int]
+
+    @property
+    def ratio(self) -> float:
+        """Weights a stored weight."""
+        return self.weights / self.stored
+
+    @property
+    def effective_ratio(self) -> float:
+        """Weights a slot."""
+        return self.weights / self.slots
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneReport:
+    """What pruning left of a network."""
+
+    layers: tuple[LayerReport, ...]
+
+    @property
+    def weights(self) -> int:
+        """Weights before pruning."""
+        return sum(layer.weights for layer in self.layers)
+
+    @property
+    def stored(self) -> int:
+        """Weights that stay."""
+        return sum(layer.stored for layer in self.layers)
+
+    @property
+    def slots(self) -> int:
+        """Weight slots that the engine spends, all padding included."""
+        return sum(layer.slots for layer in self.layers)
+
+    @property
+    def ratio(self) -> float:
+        """Weights a stored weight."""
+        return self.weights / self.stored
+
+    @property
+    def effective_ratio(self) -> float:
+        """Weights a slot."""
+        return self.weights / self.slots
+
+    @property
+    def efficiency(self) -> float:
+        """Stored weights a slot."""
+        return self.stored / self.slots
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PrunedModel:
+    """A pruned network, ready to be quantised.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Its pruned weights are zero.
+    layers : dict of str to Mask
+        In order of execution.
+    config : PruneConfig
+    report : PruneReport
+    """
+
+    model: nn.Module
+    layers: dict[str, Mask]
+    config: PruneConfig
+    report: PruneReport
+
+
+def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
+    """Return the Linear modules of a chain, by name.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no module.
+    ValueError
+        If it has no Linear module, or they do not chain.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, not {model!r}")
+    layers = {
+        name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)
+    }
+    if not layers:
+        raise ValueError(f"model must have at least one Linear layer, not {type(model).__name__!r}")
+    chain = list(layers.items())
+    for (before, first), (after, second) in itertools.pairwise(chain):
+        if first.out_features != second.in_features:
+            raise ValueError(
+                f"layer {after} must take the {first.out_features} outputs of layer {before}, "
+                f"not {second.in_features!r}"
+            )
+    return layers
+
+
+@torch.no_grad()
+def input_rms(model: nn.Module, calibration: torch.Tensor) -> dict[str, NDArray[np.float32]]:
+    """Return the root mean square of each Linear layer's input columns.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    calibration : torch.Tensor or ndarray
+        One batch of inputs, as the model takes them.
+    """
+    batch = torch.as_tensor(calibration)
+    found: dict[str, NDArray[np.float32]] = {}
+    hooks = []
+    for name, layer in linear_layers(model).items():
+
+        def note(module: nn.Module, inputs: tuple, *, name: str = name) -> None:
+            columns = inputs[0].detach().reshape(-1, inputs[0].shape[-1])
+            found[name] = columns.double().square().mean(dim=0).sqrt().float().cpu().numpy()
+
+        hooks.append(layer.register_forward_pre_hook(note))
+    training = model.training
+    try:
+        model.eval()
+        model(batch)
+    finally:
+        model.train(training)
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+class Pruner:
+    """Prunes the Linear layers of a chain, at once or along a ramp.
+
+    Call `prepare` once, `step` after every optimizer step, and `finalize` at the end.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Its Linear modules, in the order of ``named_modules()``, are the layers.
+    config : PruneConfig
+    calibration : torch.Tensor or ndarray, optional
+        A batch of inputs; needed for saliency 'activation'.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If the layers do not chain, an override names none of them, or calibration is missing.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: PruneConfig,
+        *,
+        calibration: torch.Tensor | NDArray | None = None,
+    ) -> None:
+        self._layers = linear_layers(model)
+        if not isinstance(config, PruneConfig):
+            raise TypeError(f"config must be a PruneConfig, not {config!r}")
+        for name in config.layers:
+            if name not in self._layers:
+                raise ValueError(
+                    f"layers must name Linear layers of the model "
+                    f"({', '.join(self._layers)}), not {name!r}"
+                )
+        if calibration is not None and not isinstance(calibration, torch.Tensor | np.ndarray):
+            raise TypeError(f"calibration must be a tensor or an array, not {calibration!r}")
+        if config.saliency == "activation" and calibration is None:
+            raise ValueError("calibration must be given for saliency 'activation', not None")
+        self.model = model
+        self.config = config
+        self._calibration = calibration
+        self._orders: dict[str, NDArray[np.int32]] = {}
+        self._rms: dict[str, NDArray[np.float32]] | None = None
+        self._masks: dict[str, Mask] = {}
+        self._tensors: dict[str, torch.Tensor] = {}
+        self._count = 0
+        self._masked_at: int | None = None
+
+    @property
+    def masks(self) -> dict[str, Mask]:
+        """The masks now applied, by layer."""
+        return dict(self._masks)
+
+    @property
+    def ramped(self) -> bool:
+        """Whether the masks have reached the config's ratio."""
+        return self._masked_at == self.config.ramp_steps
+
+    def prepare(self) -> Pruner:
+        """Choose column orders and the first masks, and apply them."""
+        self._count = 0
+        self._choose(orders=True)
+        self._apply()
+        return self
+
+    def step(self) -> None:
+        """Advance the ramp by one optimizer step and apply the masks again.
+
+        Raises
+        ------
+        RuntimeError
+            If `prepare` has not been called.
+        """
+        self._check_prepared()
+        self._count += 1
+        config = self.config
+        due = self._count >= config.ramp_steps or self._count % config.ramp_every == 0
+        if due and not self.ramped:
+            self._choose()
+        self._apply()
+
+    def report(self) -> PruneReport:
+        """Return what the masks now applied leave of each layer.
+
+        Raises
+        ------
+        RuntimeError
+            If `prepare` has not been called.
+        """
+        self._check_prepared()
+        return PruneReport(
+            layers=tuple(
+                LayerReport(
+                    name=name,
+                    weights=mask.mask.size,
+                    stored=mask.stored,
+                    slots=mask.slots(self.config.rows or 1),
+                    rows=mask.mask.shape[0],
+                    live_rows=int(mask.live.sum()),
+                    columns=mask.mask.shape[1],
+                    kept_columns=mask.columns.size,
+                    sections={str(key): count for key, count in mask.sections().items()},
+                )
+                for name, mask in self._masks.items()
+            )
+        )
+
+    def finalize(self) -> PrunedModel:
+        """Finish the ramp if need be, apply the masks and return the pruned network.
+
+        Raises
+        ------
+        RuntimeError
+            If `prepare` has not been called.
+        """
+        self._check_prepared()
+        if not self.ramped:
+            self._count = self.config.ramp_steps
+            self._choose()
+        self._apply()
+        with torch.no_grad():
+            for name, layer in self._layers.items():
+                if layer.bias is not None:
+                    layer.bias.mul_(torch.as_tensor(self._masks[name].live).to(layer.bias))
+        return PrunedModel(
+            model=self.model, layers=self.masks, config=self.config, report=self.report()
+        )
+
+    def _check_prepared(self) -> None:
+        if not self._masks:
+            raise RuntimeError("prepare must be called before the pruner is used")
+
+    @torch.no_grad()
+    def _choose(self, *, orders: bool = False) -> None:
+        config = self.config
+        if orders and self._calibration is not None:
+            self._rms = input_rms(self.model, self._calibration)
+        weights = {
+            name: layer.weight.detach().cpu().numpy() for name, layer in self._layers.items()
+        }
+        scores = scores_of(weights, self._rms, config)
+        if orders:
+            self._orders = column_orders(scores, config)
+        self._masked_at = min(self._count, config.ramp_steps)
+        ratio = ratio_at(self._masked_at, steps=config.ramp_steps, ratio=config.ratio)
+        self._masks = network_masks(scores, self._orders, config, ratio=ratio)
+        self._tensors = {
+            name: torch.as_tensor(self._masks[name].mask).to(layer.weight)
+            for name, layer in self._layers.items()
+        }
+
+    @torch.no_grad()
+    def _apply(self) -> None:
+        for name, layer in self._layers.items():
+            layer.weight.mul_(self._tensors[name])
+
+
+def prune(
+    model: nn.Module,
+    config: PruneConfig | None = None,
+    *,
+    calibration: torch.Tensor | NDArray | None = None,
+    **settings: object,
+) -> Pruner:
+    """Prune the Linear layers of `model` in place and return the prepared pruner.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    config : PruneConfig, optional
+        Or its fields as keywords.
+    calibration : torch.Tensor or ndarray, optional
+        A batch of inputs; needed for saliency 'activation'.
+    **settings
+        Fields of `PruneConfig`.
+
+    Returns
+    -------
+    Pruner
+
+    Raises
+    ------
+    TypeError
+        If both a config and keywords are given, or an argument is of the wrong kind.
+    ValueError
+        If a value is out of its range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from darb.sw.pruning import prune
+    >>> _ = torch.manual_seed(0)
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(),
+    ...                             torch.nn.Linear(32, 10))
+    >>> pruner = prune(model, ratio=8, calibration=torch.rand(100, 64))
+    >>> # optimizer.step(); pruner.step()
+    >>> round(pruner.finalize().report.ratio, 1)
+    8.0
+    """
+    if config is None:
+        config = PruneConfig(**settings)
+    elif settings:
+        raise TypeError(f"config and keywords exclude each other, not {sorted(settings)!r}")
+    return Pruner(model, config, calibration=calibration).prepare()

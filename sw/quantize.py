@@ -1,0 +1,332 @@
+"""Post-training quantisation: from a float chain of Linear layers to an integer network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from darb.golden.fixed_point import MULTIPLIER_BITS, SHIFT_BITS, saturate, weight_limit
+from darb.golden.network import IntegerLayer, IntegerNetwork
+from darb.golden.pattern import Pattern
+from darb.sw.pruning.config import check_int
+from darb.sw.pruning.pruner import PrunedModel, linear_layers
+
+_CLIPS = np.linspace(0.2, 1.0, 81)
+_SAMPLE = 200_000
+# A bias beyond this would leave the products of a row no room in 32 bits.
+_BIAS_LIMIT = 1 << 29
+
+
+@dataclass(frozen=True, eq=False)
+class ChainLayer:
+    """One Linear layer of a chain, as seen while it ran.
+
+    Parameters
+    ----------
+    name : str
+    linear : torch.nn.Linear
+    relu : bool
+        Whether a ReLU follows.
+    inputs, outputs : ndarray of float32, shape (B, N) and (B, M)
+        What went in, and what came out before the ReLU.
+    """
+
+    name: str
+    linear: nn.Linear
+    relu: bool
+    inputs: NDArray[np.float32]
+    outputs: NDArray[np.float32]
+
+
+@torch.no_grad()
+def trace_chain(model: nn.Module, calibration: torch.Tensor | NDArray) -> tuple[ChainLayer, ...]:
+    """Run `model` on a batch and return its Linear layers in order of execution.
+
+    Between two Linear layers only what the engine can do is allowed: nothing, or a ReLU (and
+    anything that changes no value, as Flatten, Identity, or Dropout in evaluation). That is
+    judged by the values themselves, so it makes no difference how the model spells it.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no module or `calibration` no real array.
+    ValueError
+        If calibration is empty or not finite, a layer runs twice or never, or something else
+        stands before, between or after the layers; the layer is named.
+    """
+    layers = linear_layers(model)
+    if not isinstance(calibration, torch.Tensor | np.ndarray):
+        raise TypeError(f"calibration must be a tensor or an array, not {calibration!r}")
+    batch = torch.as_tensor(calibration)
+    if batch.ndim < 2 or not len(batch):
+        raise ValueError(f"calibration must be a batch of inputs, not shape {tuple(batch.shape)!r}")
+    weight = next(iter(layers.values())).weight
+    batch = batch.to(weight)
+    if not torch.isfinite(batch).all():
+        raise ValueError("calibration must be finite, not with NaN or infinity")
+    calls: list[tuple[str, torch.Tensor, torch.Tensor]] = []
+    hooks = [
+        layer.register_forward_hook(
+            lambda module, inputs, output, name=name: calls.append((name, inputs[0], output))
+        )
+        for name, layer in layers.items()
+    ]
+    training = model.training
+    try:
+        model.eval()
+        result = model(batch)
+    finally:
+        model.train(training)
+        for hook in hooks:
+            hook.remove()
+    called = [name for name, _, _ in calls]
+    for name in layers:
+        if called.count(name) != 1:
+            raise ValueError(
+                f"layer {name} must run once a batch, not {called.count(name)!r} times"
+            )
+    chain = []
+    if not _same(calls[0][1], batch):
+        raise ValueError(f"layer {called[0]} must take the input as it is, not a function of it")
+    for index, (name, inputs, outputs) in enumerate(calls):
+        last = index + 1 == len(calls)
+        after = result if last else calls[index + 1][1]
+        if _same(after, outputs.relu()):
+            relu = True
+        elif _same(after, outputs):
+            relu = False
+        else:
+            place = "the output" if last else f"layer {called[index + 1]}"
+            raise ValueError(
+                f"between layer {name} and {place} only a ReLU or nothing may stand, "
+                "not another operator"
+            )
+        chain.append(ChainLayer(name, layers[name], relu, _rows(inputs), _rows(outputs)))
+    return tuple(chain)
+
+
+def _rows(values: torch.Tensor) -> NDArray[np.float32]:
+    return values.detach().reshape(len(values), -1).float().cpu().numpy()
+
+
+def _same(first: torch.Tensor, second: torch.Tensor) -> bool:
+    return first.numel() == second.numel() and torch.equal(first.flatten(), second.flatten())
+
+
+def best_clip(values: NDArray[np.floating], limit: int) -> float:
+    """Return the clip value that quantises `values` with the least squared error.
+
+    Parameters
+    ----------
+    values : ndarray
+    limit : int
+        Largest code; codes are symmetric about zero.
+
+    Returns
+    -------
+    float
+        0.2 to 1 times the largest magnitude; 1 where all values are zero.
+    """
+    magnitudes = np.abs(np.asarray(values, dtype=np.float64)).ravel()
+    largest = float(magnitudes.max(initial=0.0))
+    if largest == 0.0:
+        return 1.0
+    # Every stride-th of the sorted values: the tail, which clipping is about, is always in it.
+    magnitudes = np.sort(magnitudes)[::-1][:: -(-magnitudes.size // _SAMPLE)]
+    errors = []
+    for clip in _CLIPS * largest:
+        step = clip / limit
+        error = np.minimum(np.rint(magnitudes / step), limit) * step - magnitudes
+        errors.append(float(np.dot(error, error)))
+    return float(_CLIPS[int(np.argmin(errors))] * largest)
+
+
+def _row_clips(weights: NDArray[np.float64], limit: int) -> NDArray[np.float64]:
+    """Return each row's clip of least squared error, zero for rows without weights."""
+    largest = np.abs(weights).max(axis=1)
+    best = np.full(len(weights), np.inf)
+    clips = largest.copy()
+    for share in _CLIPS[::-1]:
+        step = np.where(largest > 0, share * largest / limit, 1.0)[:, None]
+        codes = np.clip(np.rint(weights / step), -limit, limit)
+        error = np.square(codes * step - weights).sum(axis=1)
+        better = error < best
+        best[better], clips[better] = error[better], (share * largest)[better]
+    return clips
+
+
+def _fixed_point(factor: NDArray[np.float64]) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+    """Return multiplier and shift with ``multiplier / 2**shift`` nearest to each factor."""
+    top = 1 << MULTIPLIER_BITS
+    mantissa, exponent = np.frexp(factor)
+    multiplier = np.rint(mantissa * top).astype(np.int64)
+    carried = multiplier == top
+    multiplier[carried] = top // 2
+    shift = MULTIPLIER_BITS - exponent - carried
+    # A factor below the range scales every accumulator to zero or, just below it, nearly so.
+    shift = np.clip(shift, 1, (1 << SHIFT_BITS) - 1)
+    null = factor == 0
+    multiplier[null], shift[null] = 0, 1
+    return multiplier.astype(np.uint16), shift.astype(np.uint8)
+
+
+def _quantize_layer(
+    layer: ChainLayer,
+    *,
+    input_scale: float,
+    output_scale: float,
+    weight_bits: int,
+    shared: bool,
+    patterns: tuple[Pattern, ...],
+    columns: NDArray[np.int32],
+    align: int,
+) -> tuple[IntegerLayer, NDArray[np.float64]]:
+    """Return the integer layer and the real value of each row's accumulator step."""
+    weights = layer.linear.weight.detach().double().cpu().numpy()
+    if layer.linear.bias is None:
+        bias = np.zeros(len(weights))
+    else:
+        bias = layer.linear.bias.detach().double().cpu().numpy()
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+        raise ValueError(
+            f"layer {layer.name}: weights and bias must be finite, not NaN or infinity"
+        )
+    limit = weight_limit(weight_bits)
+    clips = (
+        np.full(len(weights), best_clip(weights, limit)) if shared else _row_clips(weights, limit)
+    )
+    step = np.maximum(clips / limit * input_scale, np.abs(bias) / _BIAS_LIMIT)
+    if shared:
+        step[:] = step.max()
+    null = step == 0
+    scale = np.where(null, 1.0, step / input_scale)[:, None]
+    codes = np.clip(np.rint(weights / scale), -limit, limit).astype(np.int64)
+    biases = np.rint(bias / np.where(null, 1.0, step)).astype(np.int64)
+    null = ~codes.any(axis=1) & (biases == 0)
+    multiplier, shift = _fixed_point(np.where(null, 0.0, step / output_scale))
+    integer = IntegerLayer(
+        name=layer.name,
+        weights=codes,
+        bias=biases,
+        multiplier=multiplier,
+        shift=shift,
+        relu=layer.relu,
+        patterns=patterns,
+        columns=columns,
+        align=align,
+    )
+    return integer, np.where(step == 0, 1.0, step)
+
+
+def quantize(
+    model: nn.Module | PrunedModel,
+    calibration: torch.Tensor | NDArray,
+    *,
+    weight_bits: int = 8,
+    activation_bits: int = 8,
+) -> IntegerNetwork:
+    """Quantise a trained chain of Linear layers to integers, without retraining.
+
+    Weights are symmetric with one scale a row, activations symmetric with one scale a tensor. The
+    clip value of each is the one of least squared error. The last layer has one scale for all its
+    rows, because its raw accumulators are compared with one another by arg-max.
+
+    Parameters
+    ----------
+    model : torch.nn.Module or PrunedModel
+        A plain module becomes a dense network in natural column order.
+    calibration : torch.Tensor or ndarray, shape (B, ...)
+        Inputs like those to come, as the model takes them; some hundreds suffice.
+    weight_bits, activation_bits : int
+        2..8; the most negative weight code is not used.
+
+    Returns
+    -------
+    IntegerNetwork
+        Evaluated by integer code alone, as `darb.golden` does.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If the model is no chain of Linear layers and ReLUs (see `trace_chain`), or a value is out
+        of range or not finite.
+    """
+    check_int("weight_bits", weight_bits, 2, 8)
+    check_int("activation_bits", activation_bits, 2, 8)
+    masks = model.layers if isinstance(model, PrunedModel) else {}
+    chain = trace_chain(model.model if isinstance(model, PrunedModel) else model, calibration)
+    limit = weight_limit(activation_bits)
+    input_scale = scale = best_clip(chain[0].inputs, limit) / limit
+    layers = []
+    for index, layer in enumerate(chain):
+        outputs = np.maximum(layer.outputs, 0) if layer.relu else layer.outputs
+        mask = masks.get(layer.name)
+        if mask is None:
+            count, width = layer.linear.weight.shape
+            stored = {
+                "patterns": (Pattern(0, 1),) * count,
+                "columns": np.arange(width, dtype=np.int32),
+                "align": 1,
+            }
+        else:
+            stored = {"patterns": mask.patterns, "columns": mask.columns, "align": mask.align}
+            # Outputs that nobody reads must not widen the scale of those that are read.
+            outputs = outputs[:, mask.live]
+        after = best_clip(outputs, limit) / limit
+        integer, steps = _quantize_layer(
+            layer,
+            input_scale=scale,
+            output_scale=after,
+            weight_bits=weight_bits,
+            shared=index + 1 == len(chain),
+            **stored,
+        )
+        layers.append(integer)
+        scale = after
+    return IntegerNetwork(
+        layers=tuple(layers),
+        weight_bits=weight_bits,
+        activation_bits=activation_bits,
+        input_scale=input_scale,
+        output_scales=tuple(steps.tolist()),
+    )
+
+
+def quantize_input(network: IntegerNetwork, values: ArrayLike) -> NDArray[np.int64]:
+    """Round and saturate real inputs to the integers that `network` takes.
+
+    Parameters
+    ----------
+    network : IntegerNetwork
+    values : array_like of float, shape (B, ...)
+        Flattened to (B, N).
+
+    Returns
+    -------
+    ndarray of int64, shape (B, N)
+
+    Raises
+    ------
+    TypeError
+        If `values` are not real numbers.
+    ValueError
+        If the shape does not fit or a value is not finite.
+    """
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu().numpy()
+    values = np.asarray(values)
+    if values.dtype.kind not in "fiu":
+        raise TypeError(f"inputs must be real numbers, not {values.dtype}")
+    if values.ndim < 2 or values[0:1].size != network.inputs:
+        raise ValueError(f"inputs must have shape (B, {network.inputs}), not {values.shape!r}")
+    values = values.reshape(len(values), -1).astype(np.float64)
+    if not np.isfinite(values).all():
+        row, column = map(int, np.argwhere(~np.isfinite(values))[0])
+        raise ValueError(f"input {row}, column {column} must be finite, not {values[row, column]}")
+    return saturate(np.rint(values / network.input_scale), network.activation_bits)

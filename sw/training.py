@@ -1,0 +1,218 @@
+"""Training of small fully connected networks, deterministic by seed."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from darb.sw.datasets import Dataset
+from darb.sw.pruning.config import check_int
+from darb.sw.pruning.pruner import Pruner
+
+SIZES = {"digits": (64, 256, 128, 10), "mnist": (784, 300, 100, 10)}
+
+
+def mlp(sizes: Sequence[int], *, dropout: float = 0.0, seed: int = 0) -> nn.Sequential:
+    """Return a chain of Linear layers with ReLU, and dropout if asked, between them.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Inputs, hidden layers' rows, outputs.
+    dropout : float
+        Share of hidden values dropped in training.
+    seed : int
+        Of the initial weights.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If there are fewer than two sizes, or a value is out of its range.
+    """
+    if len(sizes) < 2:
+        raise ValueError(f"sizes must name inputs and outputs, not {sizes!r}")
+    for size in sizes:
+        check_int("sizes", size, 1)
+    check_int("seed", seed, 0)
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be at least 0 and below 1, not {dropout!r}")
+    modules: list[nn.Module] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for index, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
+            if index:
+                modules.append(nn.ReLU())
+                if dropout:
+                    modules.append(nn.Dropout(dropout))
+            modules.append(nn.Linear(inputs, outputs))
+    return nn.Sequential(*modules)
+
+
+@torch.no_grad()
+def logits(model: nn.Module, x: NDArray | torch.Tensor) -> torch.Tensor:
+    """Return the model's outputs in evaluation mode."""
+    training = model.training
+    model.eval()
+    try:
+        return model(torch.as_tensor(x))
+    finally:
+        model.train(training)
+
+
+def accuracy(model: nn.Module, x: NDArray | torch.Tensor, y: NDArray | torch.Tensor) -> float:
+    """Return the share of vectors whose largest output is that of their label."""
+    return float((logits(model, x).argmax(dim=1) == torch.as_tensor(y)).double().mean())
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What `train` tells of each epoch.
+
+    Parameters
+    ----------
+    index, epochs : int
+        The epoch from 1, and how many there will be.
+    loss : float
+        Mean over the epoch.
+    validation : float
+        Accuracy on the validation part.
+    """
+
+    index: int
+    epochs: int
+    loss: float
+    validation: float
+
+
+def train(
+    model: nn.Module,
+    dataset: Dataset,
+    epochs: int,
+    *,
+    lr: float,
+    seed: int,
+    batch: int = 128,
+    weight_decay: float = 0.0,
+    shift: int = 0,
+    pruner: Pruner | None = None,
+    teacher: nn.Module | None = None,
+    temperature: float = 4.0,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> float:
+    """Train `model` in place and leave it as it was after its best epoch on the validation part.
+
+    Adam with a learning rate that warms up over the first twentieth and then falls along a
+    cosine to zero.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    dataset : Dataset
+    epochs : int
+    lr : float
+        Largest learning rate.
+    seed : int
+        Of the order of vectors, of dropout and of shifts.
+    batch : int
+        Vectors an optimizer step.
+    weight_decay : float
+        Decoupled (AdamW).
+    shift : int
+        Each training image is moved by at most this many pixels along each axis; vectors must
+        then be square images.
+    pruner : Pruner, optional
+        Prepared on this model; its step follows each optimizer step. While it ramps up no epoch
+        counts as best.
+    teacher : torch.nn.Module, optional
+        Its outputs, softened by `temperature`, are learned besides the labels, half and half
+        (Hinton et al., "Distilling the knowledge in a neural network", 2015).
+    temperature : float
+    on_epoch : callable, optional
+        Called with an `Epoch` after each.
+
+    Returns
+    -------
+    float
+        Accuracy on the validation part.
+    """
+    check_int("epochs", epochs, 1)
+    check_int("seed", seed, 0)
+    check_int("batch", batch, 1)
+    check_int("shift", shift, 0)
+    generator = torch.Generator().manual_seed(seed)
+    images, labels = torch.as_tensor(dataset.train_x), torch.as_tensor(dataset.train_y)
+    steps = -(-len(images) // batch)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, lr, total_steps=epochs * steps, pct_start=0.05, cycle_momentum=False
+    )
+    best, best_state = -1.0, copy.deepcopy(model.state_dict())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for epoch in range(epochs):
+            model.train()
+            order = torch.randperm(len(images), generator=generator)
+            total = 0.0
+            for chosen in order.split(batch):
+                x, y = images[chosen], labels[chosen]
+                if shift:
+                    x = _shifted(x, shift, generator)
+                outputs = model(x)
+                loss = functional.cross_entropy(outputs, y)
+                if teacher is not None:
+                    loss = (loss + _distillation(outputs, logits(teacher, x), temperature)) / 2
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                if pruner is not None:
+                    pruner.step()
+                total += float(loss.detach()) * len(x)
+            validation = accuracy(model, dataset.validation_x, dataset.validation_y)
+            # Later epochs win ties: their learning rate is smaller.
+            if validation >= best and (pruner is None or pruner.ramped):
+                best, best_state = validation, copy.deepcopy(model.state_dict())
+            if on_epoch is not None:
+                on_epoch(Epoch(epoch + 1, epochs, total / len(images), validation))
+    if best >= 0:
+        model.load_state_dict(best_state)
+    model.eval()
+    return best
+
+
+def _distillation(outputs: torch.Tensor, taught: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Return the divergence from the teacher's softened outputs, scaled as the labels' loss."""
+    return functional.kl_div(
+        functional.log_softmax(outputs / temperature, dim=1),
+        functional.log_softmax(taught / temperature, dim=1),
+        reduction="batchmean",
+        log_target=True,
+    ) * (temperature * temperature)
+
+
+def _shifted(x: torch.Tensor, shift: int, generator: torch.Generator) -> torch.Tensor:
+    """Move each image by its own few pixels, zeros moving in."""
+    side = round(x.shape[1] ** 0.5)
+    if side * side != x.shape[1]:
+        raise ValueError(f"shift must be 0 for vectors that are no square images, not {shift!r}")
+    padded = functional.pad(x.view(-1, side, side), (shift,) * 4)
+    down, right = torch.randint(0, 2 * shift + 1, (2, len(x), 1), generator=generator)
+    span = torch.arange(side)
+    rows, columns = (down + span)[:, :, None], (right + span)[:, None, :]
+    image = torch.arange(len(x))[:, None, None]
+    return padded[image, rows, columns].reshape(len(x), -1)
+
+
+def calibration_of(dataset: Dataset, *, count: int = 2000) -> NDArray[np.float32]:
+    """Return the first training vectors, for saliency and quantisation."""
+    return dataset.train_x[:count]
