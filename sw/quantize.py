@@ -68,6 +68,9 @@ def trace_chain(model: nn.Module, calibration: torch.Tensor | NDArray) -> tuple[
     batch = batch.to(weight)
     if not torch.isfinite(batch).all():
         raise ValueError("calibration must be finite, not with NaN or infinity")
+    for name, layer in layers.items():
+        if not all(torch.isfinite(parameter).all() for parameter in layer.parameters()):
+            raise ValueError(f"layer {name}: weights and bias must be finite, not NaN or infinity")
     calls: list[tuple[str, torch.Tensor, torch.Tensor]] = []
     hooks = [
         layer.register_forward_hook(
@@ -191,10 +194,6 @@ def _quantize_layer(
         bias = np.zeros(len(weights))
     else:
         bias = layer.linear.bias.detach().double().cpu().numpy()
-    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
-        raise ValueError(
-            f"layer {layer.name}: weights and bias must be finite, not NaN or infinity"
-        )
     limit = weight_limit(weight_bits)
     clips = (
         np.full(len(weights), best_clip(weights, limit)) if shared else _row_clips(weights, limit)

@@ -156,6 +156,8 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, lr, total_steps=epochs * steps, pct_start=0.05, cycle_momentum=False
     )
+    # Without shifts the teacher says the same in every epoch.
+    taught = logits(teacher, images) if teacher is not None and not shift else None
     best, best_state = -1.0, copy.deepcopy(model.state_dict())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -170,7 +172,8 @@ def train(
                 outputs = model(x)
                 loss = functional.cross_entropy(outputs, y)
                 if teacher is not None:
-                    loss = (loss + _distillation(outputs, logits(teacher, x), temperature)) / 2
+                    wanted = logits(teacher, x) if taught is None else taught[chosen]
+                    loss = (loss + _distillation(outputs, wanted, temperature)) / 2
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()

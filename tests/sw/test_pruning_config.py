@@ -1,0 +1,83 @@
+"""PruneConfig and LayerOverride refuse what makes no sense, by name and rule."""
+
+import re
+
+import pytest
+
+from darb.sw.pruning import LayerOverride, PruneConfig
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "text"),
+    [
+        ({"ratio": "16"}, TypeError, "ratio must be a number, not '16'"),
+        ({"ratio": True}, TypeError, "ratio must be a number, not True"),
+        ({"ratio": 0.5}, ValueError, "ratio must be finite and at least 1, not 0.5"),
+        ({"ratio": float("nan")}, ValueError, "ratio must be finite and at least 1, not nan"),
+        ({"ratio": float("inf")}, ValueError, "ratio must be finite and at least 1, not inf"),
+        ({"method": "irregular"}, ValueError, "method must be one of darb, bmwm, not 'irregular'"),
+        ({"method": None}, TypeError, "method must be a str, not None"),
+        (
+            {"assignment": "even"},
+            ValueError,
+            "assignment must be one of energy, density, not 'even'",
+        ),
+        (
+            {"saliency": "taylor"},
+            ValueError,
+            "saliency must be one of magnitude, activation, not 'taylor'",
+        ),
+        ({"order": "random"}, ValueError, "order must be one of natural, spread, not 'random'"),
+        ({"left_out": 1.0}, ValueError, "left_out must be at least 0 and below 1, not 1.0"),
+        ({"left_out": "auto"}, TypeError, "left_out must be a number or None, not 'auto'"),
+        ({"lanes": 0}, ValueError, "lanes must be in 1..256, not 0"),
+        ({"rows": 2.0}, TypeError, "rows must be an int, not 2.0"),
+        ({"max_k": 13}, ValueError, "max_k must be in 0..12, not 13"),
+        ({"seed": -1}, ValueError, "seed must be at least 0, not -1"),
+        ({"ramp_steps": -1}, ValueError, "ramp_steps must be at least 0, not -1"),
+        ({"ramp_every": 0}, ValueError, "ramp_every must be at least 1, not 0"),
+        ({"layers": ["0"]}, TypeError, "layers must be a mapping, not ['0']"),
+        ({"layers": {0: LayerOverride()}}, TypeError, "layers must be keyed by layer name, not 0"),
+        (
+            {"layers": {"0": 2.0}},
+            TypeError,
+            "layers['0'] must be a LayerOverride, not 2.0",
+        ),
+    ],
+)
+def test_refused(fields, kind, text):
+    with pytest.raises(kind, match=f"^{re.escape(text)}$"):
+        PruneConfig(**{"ratio": 16, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "text"),
+    [
+        ({"ratio": 0}, ValueError, "ratio must be finite and at least 1, not 0"),
+        ({"order": "random"}, ValueError, "order must be one of natural, spread, not 'random'"),
+        ({"left_out": -0.1}, ValueError, "left_out must be at least 0 and below 1, not -0.1"),
+    ],
+)
+def test_override_refused(fields, kind, text):
+    with pytest.raises(kind, match=f"^{re.escape(text)}$"):
+        LayerOverride(**fields)
+
+
+def test_frozen_and_detached_from_its_arguments():
+    overrides = {"0": LayerOverride(ratio=2)}
+    config = PruneConfig(ratio=16, layers=overrides)
+    overrides["1"] = LayerOverride()
+    assert set(config.layers) == {"0"}
+    with pytest.raises(AttributeError):
+        config.ratio = 8
+
+
+def test_override_answers_before_the_config():
+    config = PruneConfig(
+        ratio=16,
+        left_out=0.5,
+        layers={"a": LayerOverride(order="natural", left_out=0.25, ratio=2)},
+    )
+    assert (config.order_of("a"), config.order_of("b")) == ("natural", "spread")
+    assert (config.left_out_of("a"), config.left_out_of("b")) == (0.25, 0.5)
+    assert (config.own_ratio_of("a"), config.own_ratio_of("b")) == (2, None)

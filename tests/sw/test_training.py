@@ -1,0 +1,138 @@
+"""Training: deterministic, keeps its best epoch, honours the pruner."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from darb.sw.datasets import Dataset, digits
+from darb.sw.pruning import prune
+from darb.sw.training import accuracy, calibration_of, logits, mlp, train
+
+
+@pytest.fixture(scope="module")
+def data():
+    return digits()
+
+
+def weights(model):
+    return [parameter.detach().clone() for parameter in model.parameters()]
+
+
+def same(first, second):
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_mlp_is_what_it_says():
+    model = mlp((64, 32, 16, 10), dropout=0.1)
+    kinds = [type(module).__name__ for module in model]
+    assert kinds == ["Linear", "ReLU", "Dropout", "Linear", "ReLU", "Dropout", "Linear"]
+    assert [m.out_features for m in model if isinstance(m, nn.Linear)] == [32, 16, 10]
+    assert same(weights(mlp((8, 4), seed=3)), weights(mlp((8, 4), seed=3)))
+    assert not same(weights(mlp((8, 4), seed=3)), weights(mlp((8, 4), seed=4)))
+
+
+def test_callers_randomness_is_left_alone(data):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    train(mlp((64, 10), seed=1), data, 1, lr=0.01, seed=2)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_training_learns_and_follows_the_seed(data):
+    def run(seed):
+        model = mlp((64, 32, 10), dropout=0.1)
+        best = train(model, data, 6, lr=0.01, seed=seed, shift=1)
+        return model, best
+
+    (first, best), (again, _), (other, _) = run(0), run(0), run(1)
+    assert best > 0.6
+    assert same(weights(first), weights(again))
+    assert not same(weights(first), weights(other))
+
+
+def test_best_epoch_is_kept(data):
+    told = []
+    model = mlp((64, 32, 10))
+    best = train(model, data, 8, lr=0.3, seed=0, on_epoch=told.append)
+    assert [(epoch.index, epoch.epochs) for epoch in told] == [(i, 8) for i in range(1, 9)]
+    assert best == max(epoch.validation for epoch in told)
+    assert accuracy(model, data.validation_x, data.validation_y) == best
+    assert not model.training
+
+
+def test_pruned_training_keeps_its_masks_and_counts_no_epoch_of_the_ramp(data):
+    model = mlp((64, 48, 10))
+    train(model, data, 4, lr=0.01, seed=0)
+    pruner = prune(model, ratio=8, calibration=calibration_of(data), ramp_steps=30)
+    told = []
+    best = train(model, data, 6, lr=0.01, seed=0, pruner=pruner, on_epoch=told.append)
+    assert best == max(epoch.validation for epoch in told[3:])
+    pruned = pruner.finalize()
+    assert pruned.report.slots <= pruned.report.weights / 8
+    layers = dict(model.named_modules())
+    for name, mask in pruned.layers.items():
+        assert not layers[name].weight.detach().numpy()[~mask.mask].any()
+    assert accuracy(model, data.validation_x, data.validation_y) == best
+
+
+def test_teacher_is_followed(data):
+    teacher = mlp((64, 32, 10), seed=7)
+    train(teacher, data, 6, lr=0.01, seed=0)
+    random_labels = Dataset(
+        **{
+            **vars(data),
+            "train_y": np.random.default_rng(0).integers(0, 10, size=len(data.train_y)),
+        }
+    )
+    alone, taught = mlp((64, 32, 10)), mlp((64, 32, 10))
+    train(alone, random_labels, 6, lr=0.01, seed=0)
+    train(taught, random_labels, 6, lr=0.01, seed=0, teacher=teacher)
+    scores = [accuracy(model, data.test_x, data.test_y) for model in (alone, taught)]
+    assert scores[1] > scores[0] + 0.2
+    assert (
+        logits(taught, data.test_x).argmax(1) == logits(teacher, data.test_x).argmax(1)
+    ).float().mean() > 0.7
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "text"),
+    [
+        (lambda d: mlp((64,)), ValueError, "sizes must name inputs and outputs, not (64,)"),
+        (lambda d: mlp((64, 0)), ValueError, "sizes must be at least 1, not 0"),
+        (
+            lambda d: mlp((64, 10), dropout=1.0),
+            ValueError,
+            "dropout must be at least 0 and below 1, not 1.0",
+        ),
+        (
+            lambda d: train(mlp((64, 10)), d, 0, lr=0.1, seed=0),
+            ValueError,
+            "epochs must be at least 1, not 0",
+        ),
+        (
+            lambda d: train(mlp((64, 10)), d, 1, lr=0.1, seed=1.0),
+            TypeError,
+            "seed must be an int, not 1.0",
+        ),
+    ],
+)
+def test_refused(data, call, kind, text):
+    with pytest.raises(kind, match=f"^{re.escape(text)}$"):
+        call(data)
+
+
+def test_shift_moves_whole_images():
+    from darb.sw.training import _shifted
+
+    images = torch.zeros(200, 25)
+    images[:, 12] = 1
+    moved = _shifted(images, 1, torch.Generator().manual_seed(0)).view(-1, 5, 5)
+    assert (moved.sum((1, 2)) == 1).all()
+    places = {tuple(place[1:]) for place in moved.nonzero().tolist()}
+    assert places == {(i, j) for i in (1, 2, 3) for j in (1, 2, 3)}
+    with pytest.raises(ValueError, match=r"^shift must be 0 for vectors that are no square"):
+        _shifted(torch.zeros(2, 24), 1, torch.Generator())
