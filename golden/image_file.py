@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,15 +18,25 @@ from numpy.typing import NDArray
 
 from darb.golden.bitfields import from_hex, to_hex
 from darb.golden.config import EngineConfig
-from darb.golden.image import Image, ImageError, LayerInfo
-from darb.golden.memory_map import FORMAT_VERSION, memory_shapes
+from darb.golden.image import Image, ImageError
+from darb.golden.manifest import MANIFEST, VECTORS, describe, layer_infos, parse, spell
+from darb.golden.memory_map import memory_shapes
 from darb.golden.unpacker import unpack
 from darb.golden.vendor_formats import FORMATS, write_memory
 
-MANIFEST = "image.json"
-VECTORS = "vectors.npz"
 _MOST_MANIFEST_BYTES = 64 << 20
-_FORMAT = "darb image"
+_BAD_ARRAYS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What a forged .npz file makes zipfile and NumPy raise."""
 
 
 @contextmanager
@@ -81,38 +91,15 @@ def _npz(arrays: dict[str, NDArray]) -> bytes:
     return buffer.getvalue()
 
 
-def _canonical(manifest: dict) -> bytes:
-    """Return the one spelling of a manifest, its own checksum included."""
-    body = {name: value for name, value in manifest.items() if name != "sha256"}
-    body["sha256"] = hashlib.sha256(json.dumps(body).encode()).hexdigest()
-    return (json.dumps(body, indent=1) + "\n").encode()
-
-
-def _describe(image: Image) -> dict:
-    config = image.config
-    return {
-        "format": _FORMAT,
-        "version": FORMAT_VERSION,
-        "digest": image.digest,
-        "config": config.to_dict(),
-        "input_scale": image.input_scale,
-        "output_scales": list(image.output_scales),
-        "layers": [
-            {
-                "name": layer.name,
-                "rows": layer.rows,
-                "columns": layer.columns,
-                "align": layer.align,
-                "relu": layer.relu,
-                "order": layer.order.tolist(),
-            }
-            for layer in image.layers
-        ],
-        "memories": {
-            name: {"depth": depth, "width": width}
-            for name, (depth, width) in memory_shapes(config).items()
-        },
-    }
+def _from_npz(content: bytes) -> dict[str, NDArray]:
+    """Return the arrays of an .npz file; the inverse of `_npz`."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {
+            name.removesuffix(".npy"): np.lib.format.read_array(
+                io.BytesIO(archive.read(name)), allow_pickle=False
+            )
+            for name in archive.namelist()
+        }
 
 
 def write_image(
@@ -156,15 +143,11 @@ def write_image(
             files[f"{name}.{kind}"] = write_memory(kind, words, shapes[name][1])
     if vectors is not None:
         files[VECTORS] = _npz(vectors)
-    manifest = _describe(image)
-    manifest["files"] = {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        for name, content in sorted(files.items())
-    }
+    manifest = describe(image, files)
     with replaced_directory(directory, MANIFEST) as fresh:
         for name, content in files.items():
             (fresh / name).write_bytes(content)
-        (fresh / MANIFEST).write_bytes(_canonical(manifest))
+        (fresh / MANIFEST).write_bytes(spell(manifest))
     return directory
 
 
@@ -181,49 +164,23 @@ def _read_bytes(path: Path, most: int) -> bytes:
 def _read_manifest(directory: Path) -> dict:
     if not directory.is_dir():
         raise ImageError(f"{directory} must be an image directory, but it is no directory")
-    raw = _read_bytes(directory / MANIFEST, _MOST_MANIFEST_BYTES)
-    try:
-        manifest = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise ImageError(f"{MANIFEST}: must be JSON ({error})") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
-        raise ImageError(f'{MANIFEST}: format must be "{_FORMAT}"')
-    if manifest.get("version") != FORMAT_VERSION:
-        raise ImageError(
-            f"{MANIFEST}: version must be {FORMAT_VERSION}, not {manifest.get('version')!r}; "
-            "export the network again with this version of darb"
-        )
-    if _canonical(manifest) != raw:
-        raise ImageError(f"{MANIFEST}: checksum does not match, the file was changed or damaged")
-    return manifest
+    return parse(_read_bytes(directory / MANIFEST, _MOST_MANIFEST_BYTES))
 
 
-def _read_files(directory: Path, manifest: dict) -> dict[str, bytes]:
-    """Return every file that the manifest lists, checked."""
-    known = {f"{name}.{kind}" for name in manifest["memories"] for kind in ("mem", *FORMATS)}
-    files = {}
-    for name, entry in manifest["files"].items():
-        if name not in known | {VECTORS}:
-            raise ImageError(
-                f"{MANIFEST}: files must be named as an image names them, not {name!r}"
-            )
-        content = _read_bytes(directory / name, entry["bytes"])
-        if len(content) != entry["bytes"]:
-            raise ImageError(f"{name}: must be {entry['bytes']} bytes, not {len(content)}")
-        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-            raise ImageError(f"{name}: checksum does not match, the file was changed or damaged")
-        files[name] = content
-    return files
+def _read_file(directory: Path, name: str, entry: dict) -> bytes:
+    """Return a file that the manifest lists, checked."""
+    content = _read_bytes(directory / name, entry["bytes"])
+    if len(content) != entry["bytes"]:
+        raise ImageError(f"{name}: must be {entry['bytes']} bytes, not {len(content)}")
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise ImageError(f"{name}: checksum does not match, the file was changed or damaged")
+    return content
 
 
 def _to_image(manifest: dict, files: dict[str, bytes]) -> Image:
     config = EngineConfig.from_dict(manifest["config"])
     memories = {}
     for name, (depth, width) in memory_shapes(config).items():
-        if manifest["memories"].get(name) != {"depth": depth, "width": width}:
-            raise ImageError(f"{MANIFEST}: memory {name} must be {depth} words of {width} bits")
-        if f"{name}.mem" not in files:
-            raise ImageError(f"{MANIFEST}: files must list {name}.mem")
         try:
             memories[name] = from_hex(files[f"{name}.mem"], width, depth)
         except ValueError as error:
@@ -232,19 +189,12 @@ def _to_image(manifest: dict, files: dict[str, bytes]) -> Image:
             twin = files.get(f"{name}.{kind}")
             if twin is not None and twin != write_memory(kind, memories[name], width):
                 raise ImageError(f"{name}.{kind}: must hold the same words as {name}.mem")
-    layers = tuple(
-        LayerInfo(
-            name=entry["name"],
-            rows=entry["rows"],
-            columns=entry["columns"],
-            order=np.array(entry["order"], dtype=np.int32),
-            align=entry["align"],
-            relu=entry["relu"],
-        )
-        for entry in manifest["layers"]
-    )
     return Image(
-        config, memories, layers, manifest["input_scale"], tuple(manifest["output_scales"])
+        config,
+        memories,
+        layer_infos(manifest),
+        manifest["input_scale"],
+        tuple(manifest["output_scales"]),
     )
 
 
@@ -259,13 +209,8 @@ def read_image(directory: str | Path) -> Image:
     """
     directory = Path(directory)
     manifest = _read_manifest(directory)
-    try:
-        files = _read_files(directory, manifest)
-        image = _to_image(manifest, files)
-    except ImageError:
-        raise
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise ImageError(f"{MANIFEST}: a field is missing or out of its range ({error})") from None
+    files = {name: _read_file(directory, name, entry) for name, entry in manifest["files"].items()}
+    image = _to_image(manifest, files)
     unpack(image)
     if image.digest != manifest["digest"]:
         raise ImageError(f"{MANIFEST}: digest must be {image.digest}, not {manifest['digest']!r}")
@@ -284,6 +229,8 @@ def read_vectors(directory: str | Path) -> dict[str, NDArray]:
     manifest = _read_manifest(directory)
     if VECTORS not in manifest["files"]:
         raise ImageError(f"{VECTORS}: the image must hold this file, but it has no vectors")
-    content = _read_files(directory, {**manifest, "files": {VECTORS: manifest["files"][VECTORS]}})
-    with np.load(io.BytesIO(content[VECTORS]), allow_pickle=False) as archive:
-        return dict(archive)
+    content = _read_file(directory, VECTORS, manifest["files"][VECTORS])
+    try:
+        return _from_npz(content)
+    except _BAD_ARRAYS as error:
+        raise ImageError(f"{VECTORS}: must hold plain arrays ({error})") from None

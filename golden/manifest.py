@@ -1,0 +1,227 @@
+"""image.json: its one spelling, and every field checked before anything is built from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from darb.golden.config import EngineConfig
+from darb.golden.image import Image, ImageError, LayerInfo
+from darb.golden.memory_map import FORMAT_VERSION, memory_shapes
+from darb.golden.vendor_formats import FORMATS
+
+MANIFEST = "image.json"
+VECTORS = "vectors.npz"
+_FORMAT = "darb image"
+_MOST_WEIGHTS = 1 << 28
+"""Largest M * N of a layer, so that a few forged digits cannot claim all the reader's memory."""
+
+_NUMBERS = re.compile(r'\[\n[^\[\]{}"]*\n *\]')
+_SMALL_OBJECT = re.compile(r"\{\n[^\[\]{}]{,120}\n *\}")
+
+
+def spell(manifest: dict) -> bytes:
+    """Return the one spelling of a manifest, its own checksum included.
+
+    A list of numbers and a small object take one line each; a line break never stands inside a
+    JSON string, so no string is touched.
+    """
+    body = {name: value for name, value in manifest.items() if name != "sha256"}
+    body["sha256"] = hashlib.sha256(json.dumps(body).encode()).hexdigest()
+    text = json.dumps(body, indent=1)
+    for whole in (_NUMBERS, _SMALL_OBJECT):
+        text = whole.sub(lambda match: _one_line(match[0]), text)
+    return f"{text}\n".encode()
+
+
+def _one_line(text: str) -> str:
+    first, *middle, last = (line.strip() for line in text.split("\n"))
+    return f"{first}{' '.join(middle)}{last}"
+
+
+def describe(image: Image, files: dict[str, bytes]) -> dict:
+    """Return the manifest of `image`, whose directory holds `files`.
+
+    Raises
+    ------
+    ImageError
+        If a field is out of the range that a reader accepts.
+    """
+    manifest = {
+        "format": _FORMAT,
+        "version": FORMAT_VERSION,
+        "digest": image.digest,
+        "config": image.config.to_dict(),
+        "input_scale": image.input_scale,
+        "output_scales": list(image.output_scales),
+        "layers": [
+            {
+                "name": layer.name,
+                "rows": layer.rows,
+                "columns": layer.columns,
+                "align": layer.align,
+                "relu": layer.relu,
+                "order": layer.order.tolist(),
+            }
+            for layer in image.layers
+        ],
+        "memories": _memories(image.config),
+        "files": {
+            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in sorted(files.items())
+        },
+    }
+    _check(manifest)
+    return manifest
+
+
+def parse(raw: bytes) -> dict:
+    """Return the manifest that `raw` spells.
+
+    Raises
+    ------
+    ImageError
+        If it is no manifest of this version, was changed, or holds a field out of its range.
+    """
+    try:
+        manifest = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ImageError(f"{MANIFEST}: must be JSON ({error})") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise ImageError(f'{MANIFEST}: format must be "{_FORMAT}"')
+    if manifest.get("version") != FORMAT_VERSION:
+        raise ImageError(
+            f"{MANIFEST}: version must be {FORMAT_VERSION}, not {manifest.get('version')!r}; "
+            "export the network again with this version of darb"
+        )
+    try:
+        spelled = spell(manifest)
+    except RecursionError:
+        raise ImageError(f"{MANIFEST}: is nested too deeply") from None
+    if spelled != raw:
+        raise ImageError(f"{MANIFEST}: checksum does not match, the file was changed or damaged")
+    _check({name: value for name, value in manifest.items() if name != "sha256"})
+    return manifest
+
+
+def layer_infos(manifest: dict) -> tuple[LayerInfo, ...]:
+    """Return the layers of a manifest that `parse` gave."""
+    return tuple(
+        LayerInfo(**{**entry, "order": np.array(entry["order"], dtype=np.int32)})
+        for entry in manifest["layers"]
+    )
+
+
+def _memories(config: EngineConfig) -> dict[str, dict[str, int]]:
+    return {
+        name: {"depth": depth, "width": width}
+        for name, (depth, width) in memory_shapes(config).items()
+    }
+
+
+def _require(good: bool, what: str, rule: str, value: object) -> None:
+    if not good:
+        shown = repr(value)
+        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+        raise ImageError(f"{MANIFEST}: {what} must be {rule}, not {shown}")
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _is_scale(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+_Rules = dict[str, tuple[Callable[[object], bool], str]]
+
+_TOP: _Rules = {
+    "format": (lambda value: value == _FORMAT, f'"{_FORMAT}"'),
+    "version": (lambda value: type(value) is int, "an integer"),
+    "digest": (lambda value: isinstance(value, str), "a string"),
+    "config": (lambda value: isinstance(value, dict), "an object"),
+    "input_scale": (_is_scale, "a finite number"),
+    "output_scales": (
+        lambda value: isinstance(value, list) and all(map(_is_scale, value)),
+        "a list of finite numbers",
+    ),
+    "layers": (lambda value: isinstance(value, list) and value, "a list of at least one layer"),
+    "memories": (lambda value: isinstance(value, dict), "an object"),
+    "files": (lambda value: isinstance(value, dict), "an object"),
+}
+
+_LAYER: _Rules = {
+    "name": (lambda value: isinstance(value, str), "a string"),
+    "rows": (_is_count, "an integer of at least 1"),
+    "columns": (_is_count, "an integer of at least 1"),
+    "align": (_is_count, "an integer of at least 1"),
+    "relu": (lambda value: isinstance(value, bool), "true or false"),
+    "order": (lambda value: isinstance(value, list) and value, "a list of at least one column"),
+}
+
+_FILE: _Rules = {
+    "bytes": (lambda value: type(value) is int and value >= 0, "an integer of at least 0"),
+    "sha256": (lambda value: isinstance(value, str), "a string"),
+}
+
+
+def _check_fields(entry: object, where: str, rules: _Rules) -> None:
+    _require(isinstance(entry, dict), where or "the file", "an object", entry)
+    _require(entry.keys() == rules.keys(), f"{where} fields".strip(), str([*rules]), [*entry])
+    for name, (good, rule) in rules.items():
+        _require(bool(good(entry[name])), f"{where} {name}".strip(), rule, entry[name])
+
+
+def _check_layer(layer: dict, where: str) -> None:
+    _check_fields(layer, where, _LAYER)
+    size = layer["rows"] * layer["columns"]
+    _require(size <= _MOST_WEIGHTS, f"{where} rows * columns", f"at most {_MOST_WEIGHTS}", size)
+    most = layer["columns"] - 1
+    for column in layer["order"]:
+        good = type(column) is int and 0 <= column <= most
+        _require(good, f"{where} order", f"columns in 0..{most}", column)
+    _require(
+        len(set(layer["order"])) == len(layer["order"]),
+        f"{where} order",
+        "a list without repeats",
+        layer["order"],
+    )
+
+
+def _check(manifest: dict) -> None:
+    """Refuse a manifest that could not be `describe`'s, but for what only the memories tell."""
+    _check_fields(manifest, "", _TOP)
+    for number, layer in enumerate(manifest["layers"]):
+        _check_layer(layer, f"layer {number}")
+    for number, (before, after) in enumerate(
+        zip(manifest["layers"], manifest["layers"][1:], strict=False), start=1
+    ):
+        rule = f"the {before['rows']} rows of layer {number - 1}"
+        good = after["columns"] == before["rows"]
+        _require(good, f"layer {number} columns", rule, after["columns"])
+    try:
+        config = EngineConfig.from_dict(manifest["config"])
+    except (TypeError, ValueError) as error:
+        raise ImageError(f"{MANIFEST}: {error}") from None
+    for name, shape in _memories(config).items():
+        rule = f"{shape['depth']} words of {shape['width']} bits"
+        good = manifest["memories"].get(name) == shape
+        _require(good, f"memory {name}", rule, manifest["memories"].get(name))
+    _require(
+        manifest["memories"].keys() == _memories(config).keys(),
+        "memories",
+        str([*_memories(config)]),
+        [*manifest["memories"]],
+    )
+    known = {f"{name}.{kind}" for name in _memories(config) for kind in ("mem", *FORMATS)}
+    for name, entry in manifest["files"].items():
+        _require(name in known | {VECTORS}, "files", "named as an image names them", name)
+        _check_fields(entry, name, _FILE)
+    for name in _memories(config):
+        _require(f"{name}.mem" in manifest["files"], "files", f"with {name}.mem", "without it")
