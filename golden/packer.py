@@ -24,6 +24,8 @@ from darb.golden.packing import Section, pack_layer
 from darb.golden.pipeline import group_period
 from darb.golden.step_words import by_step, pack_indices
 
+_MOST_GROUPS = 1 << SECTION["groups"]
+
 
 def pack_sections(network: IntegerNetwork, lanes: int) -> list[list[Section]]:
     """Return each layer's sections; see `pack_layer` for what is refused."""
@@ -70,6 +72,11 @@ def _section_fields(
     section: Section, number: int, count: int, layer: IntegerLayer, place: str, config: EngineConfig
 ) -> dict[str, int]:
     groups = -(-section.rows.size // config.rows)
+    if groups > _MOST_GROUPS:
+        raise ValueError(
+            f"layer {layer.name}: rows of one pattern must make at most {_MOST_GROUPS} groups of "
+            f"{config.rows}, not {groups}"
+        )
     steps = section.slots.weights.shape[2]
     per_word = indices_per_word(config.index_word_bits, section.pattern.k)
     return {
