@@ -137,15 +137,9 @@ class _Walker:
         groups, steps = fields["groups"] + 1, pattern.slots(segments.length)
         period = group_period(steps, groups, config.rows)
         per_word = indices_per_word(config.index_word_bits, k)
-        expected = {"steps": steps, "period": period, "per_word": max(per_word, 1)}
+        expected = {"period": period - 1, "lead": period - steps, "per_word": max(per_word, 1) - 1}
         for name, value in expected.items():
-            _require(
-                fields[name] + 1 == value,
-                "layers",
-                word,
-                f"{name} must be {value}",
-                fields[name] + 1,
-            )
+            _require(fields[name] == value, "layers", word, f"{name} must be {value}", fields[name])
         total = groups * steps
         weights = unpack_array(
             self.take("weights", total), config.weight_bits, config.multipliers, signed=True

@@ -18,8 +18,8 @@ HEADER = {"version": 8, "sections": 16, "input_beats": 16, "outputs": 17, "spare
 
 SECTION = {
     "groups": 16,
-    "steps": 14,
-    "period": 15,
+    "period": 14,
+    "lead": 14,
     "k": 4,
     "keep": 8,
     "per_word": 6,
@@ -28,12 +28,13 @@ SECTION = {
     "reads_input": 1,
     "writes_output": 1,
     "relu": 1,
-    "spare": 28,
+    "spare": 29,
 }
 """One section's descriptor. Counts are stored less one.
 
-groups: row groups. steps: steps a group. period: clocks a group (steps, or more where the row
-post-processor needs them). k, keep: the pattern. per_word: indices in a field of an index word.
+groups: row groups. period: clocks a group. lead: clocks of them before its first step, where the
+row post-processor needs more time than the steps; not less one. k, keep: the pattern. per_word:
+indices in a field of an index word.
 reads_input: the first layer. writes_output: the last layer.
 """
 

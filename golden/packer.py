@@ -78,11 +78,12 @@ def _section_fields(
             f"{config.rows}, not {groups}"
         )
     steps = section.slots.weights.shape[2]
+    period = group_period(steps, groups, config.rows)
     per_word = indices_per_word(config.index_word_bits, section.pattern.k)
     return {
         "groups": groups - 1,
-        "steps": steps - 1,
-        "period": group_period(steps, groups, config.rows) - 1,
+        "period": period - 1,
+        "lead": period - steps,
         "k": section.pattern.k,
         "keep": section.pattern.keep - 1,
         "per_word": max(per_word, 1) - 1,

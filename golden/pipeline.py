@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from darb.golden.config import EngineConfig
 
+BOOT = 5
+"""Clocks out of reset until the header words are read and the first beat is taken."""
 ISSUE = 1
 """Sequencer state to registered step."""
 FETCH = 2

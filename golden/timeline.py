@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from darb.golden.config import OutputMode
 from darb.golden.image import Image
 from darb.golden.image_walk import PackedLayer, read_layers
-from darb.golden.pipeline import layer_gap, step_to_read, step_to_write
+from darb.golden.pipeline import BOOT, layer_gap, step_to_read, step_to_write
 
 START = 2
 """Clocks from the last beat of a vector to the sequencer's first step."""
@@ -30,8 +30,6 @@ class VectorSchedule:
         First and last clock of each layer, counted from the vector's first step.
     steps : int
         Clocks that issue a step.
-    last_step : int
-        Clock of the last step, counted likewise.
     input_beats, output_beats : int
         Beats of one vector on either stream.
     """
@@ -39,7 +37,6 @@ class VectorSchedule:
     starts: tuple[int, ...]
     ends: tuple[int, ...]
     steps: int
-    last_step: int
     input_beats: int
     output_beats: int
 
@@ -68,13 +65,11 @@ def schedule(image: Image, layers: tuple[PackedLayer, ...] | None = None) -> Vec
             steps += section.groups * section.steps
         ends.append(clock - 1)
         clock += gap
-    final = layers[-1].sections[-1]
     argmax = image.config.output_mode is OutputMode.ARGMAX
     return VectorSchedule(
         tuple(starts),
         tuple(ends),
         steps,
-        ends[-1] - (final.period - final.steps),
         layers[0].segments.length,
         1 if argmax else layers[-1].info.rows,
     )
@@ -113,9 +108,10 @@ class Timeline:
     starts : ndarray of int64, shape (B,)
         Clock of each vector's first step in the sequencer.
     busy : ndarray of int64, shape (B,)
-        Clocks from the first step to the last, stalls included.
+        Clocks from the first step to the last.
     stalls : ndarray of int64, shape (B,)
-        Clocks of `busy` that waited for a free output buffer.
+        Clocks that the last layer waited for a free output buffer; part of `busy` unless the last
+        layer is also the first.
     """
 
     inputs: NDArray[np.int64]
@@ -169,7 +165,7 @@ def timeline(
     released = np.zeros(vectors, dtype=np.int64)
     end = -1
     for v in range(vectors):
-        free = int(inputs[v - 1, -1]) + 1 if v else 0
+        free = int(inputs[v - 1, -1]) + 1 if v else BOOT
         if v >= BUFFERS:
             free = max(free, int(released[v - BUFFERS]))
         inputs[v] = source.run(free, plan.input_beats)
@@ -177,12 +173,14 @@ def timeline(
         last_layer = start + plan.starts[-1]
         if v >= BUFFERS:
             stalls[v] = max(0, int(drained[v - BUFFERS]) + 2 - last_layer)
+        wait = int(stalls[v])
+        if len(plan.starts) == 1:
+            start, wait = start + wait, 0
         starts[v] = start
-        end = start + plan.ends[-1] + int(stalls[v])
+        end = start + plan.ends[-1] + wait
         busy[v] = end - start + 1
-        single = len(plan.starts) == 1
-        released[v] = start + plan.ends[0] + release + (int(stalls[v]) if single else 0)
-        ready_at = start + plan.last_step + int(stalls[v]) + written
+        released[v] = start + plan.ends[0] + release
+        ready_at = end + written
         if argmax:
             free = int(outputs[v - 1, -1]) + 1 if v else 0
             drained[v] = max(ready_at, free) + results - 1
@@ -205,7 +203,7 @@ def steady_interval(plan: VectorSchedule, image: Image) -> float:
     results = image.layers[-1].rows
     argmax = config.output_mode is OutputMode.ARGMAX
     banks = plan.ends[0] + step_to_read(config) + plan.input_beats + START
-    last_layer = plan.last_step - plan.starts[-1]
+    last_layer = plan.ends[-1] - plan.starts[-1]
     buffers = last_layer + step_to_write(config) + DRAIN + results + 1
     return max(
         plan.input_beats,

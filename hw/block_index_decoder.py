@@ -1,0 +1,79 @@
+"""Index words to bank addresses: one shift register a multiplier."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from darb.golden.pipeline import DECODE
+from darb.hw.delay_line import delay
+
+
+class BlockIndexDecoder(wiring.Component):
+    """Turns fields of an index word into bank addresses, ``base | index``, one a step.
+
+    A field holds several k-bit indices, first index lowest. `refill` loads the field; every other
+    step shifts it right by k. Addresses follow the step by two clocks, one step a clock.
+
+    Parameters
+    ----------
+    fields : int
+        P, the multipliers.
+    field_bits : int
+        Width of one multiplier's field.
+    max_k : int
+        Largest k served.
+    address_bits : int
+        Width of a bank address.
+
+    Attributes
+    ----------
+    word : In(fields * field_bits)
+        The index word; multiplier p at bits p * field_bits.
+    step : In(1)
+        A step is at hand.
+    refill : In(1)
+        The step is the first that `word` serves.
+    k : In(4)
+        The step's block size is 2**k; at k = 0 the index is 0 and `word` is ignored.
+    base : In(address_bits)
+        First column of the step's block inside the segment, a multiple of 2**k.
+    address : Out(data.ArrayLayout(address_bits, fields))
+    """
+
+    def __init__(self, *, fields: int, field_bits: int, max_k: int, address_bits: int) -> None:
+        self._fields, self._field_bits, self._max_k = fields, field_bits, max_k
+        super().__init__(
+            {
+                "word": In(data.ArrayLayout(field_bits, fields)),
+                "step": In(1),
+                "refill": In(1),
+                "k": In(4),
+                "base": In(address_bits),
+                "address": Out(data.ArrayLayout(address_bits, fields)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the decoder."""
+        m = Module()
+        mask = Signal(self._max_k)
+        with m.Switch(self.k):
+            for k in range(self._max_k + 1):
+                with m.Case(k):
+                    m.d.sync += mask.eq((1 << k) - 1)
+        base = delay(m, self.base, DECODE, name="base")
+        for p in range(self._fields):
+            queue = Signal(unsigned(self._field_bits), name=f"queue_{p}")
+            shifted = Signal.like(queue, name=f"shifted_{p}")
+            with m.Switch(self.k):
+                for k in range(1, self._max_k + 1):
+                    with m.Case(k):
+                        m.d.comb += shifted.eq(queue >> k)
+                with m.Default():
+                    m.d.comb += shifted.eq(queue)
+            with m.If(self.step):
+                m.d.sync += queue.eq(Mux(self.refill, self.word[p], shifted))
+            m.d.sync += self.address[p].eq(base | (queue & mask))
+        return m

@@ -1,0 +1,279 @@
+"""The engine: image memories, sequencer, decoder, banks, multipliers, post-processor, streams."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from darb.golden.bitfields import Words
+from darb.golden.config import EngineConfig, OutputMode
+from darb.golden.memory_map import HEADER, LAYER_WORD_BITS, memory_shapes
+from darb.golden.pipeline import (
+    ACCUMULATE,
+    ADDRESS,
+    CAPTURE,
+    DECODE,
+    FETCH,
+    GATHER,
+    MULTIPLY,
+    POST,
+    reduce_latency,
+)
+from darb.hw.activation_banks import ActivationBanks
+from darb.hw.arg_max import ArgMax
+from darb.hw.block_index_decoder import BlockIndexDecoder
+from darb.hw.delay_line import delay
+from darb.hw.dot_product import Accumulator, DotProduct
+from darb.hw.memory import Rom
+from darb.hw.output_buffer import OutputBuffer, output_layout
+from darb.hw.row_post_processor import RowPostProcessor, row_struct
+from darb.hw.sequencer import Sequencer, bank_address_bits
+from darb.hw.vector_loader import VectorLoader, input_layout
+
+
+def output_shape(config: EngineConfig) -> signed | unsigned:
+    """Return the shape of one output word."""
+    return {
+        OutputMode.ACTIVATIONS: signed(config.activation_bits),
+        OutputMode.ACCUMULATORS: signed(config.accumulator_bits),
+        OutputMode.ARGMAX: unsigned(16),
+    }[config.output_mode]
+
+
+class Engine(wiring.Component):
+    """A sparse matrix-vector engine of ``lanes * rows`` multipliers, one step a clock.
+
+    Takes vectors on `i`, sends results on `o`, both in order; two vectors fit each end. When every
+    beat of either stream is transferred is what `darb.golden.timeline` says.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    memories : dict of str to ndarray of uint8, optional
+        The image's memories, for Amaranth's simulator; generated Verilog reads them from files.
+
+    Attributes
+    ----------
+    i : In(stream.Signature(input_layout(config)))
+        Beat b carries stored column s * L + b of every lane s.
+    o : Out(stream.Signature(output_layout(output_shape(config))))
+        One row a beat, in row order.
+    booted, busy, stalled : Out(1)
+    header, digest : Out
+        See `Sequencer`.
+    vector_done : Out(1)
+        The last result of a vector was written.
+    too_short, too_long : Out(1)
+        See `VectorLoader`.
+    """
+
+    def __init__(self, *, config: EngineConfig, memories: dict[str, Words] | None = None) -> None:
+        if not isinstance(config, EngineConfig):
+            raise TypeError(f"config must be an EngineConfig, not {config!r}")
+        self._config, self._memories = config, memories or {}
+        super().__init__(
+            {
+                "i": In(stream.Signature(input_layout(config))),
+                "o": Out(stream.Signature(output_layout(output_shape(config)))),
+                "booted": Out(1),
+                "busy": Out(1),
+                "stalled": Out(1),
+                "header": Out(data.StructLayout(HEADER)),
+                "digest": Out(LAYER_WORD_BITS),
+                "vector_done": Out(1),
+                "too_short": Out(1),
+                "too_long": Out(1),
+            }
+        )
+
+    def _rom(self, m: Module, name: str) -> Rom:
+        depth, width = memory_shapes(self._config)[name]
+        words = self._memories.get(name, ())
+        init = [int.from_bytes(word.tobytes(), "little") for word in words]
+        m.submodules[name] = rom = Rom(width=width, depth=depth, file=f"{name}.mem", init=init)
+        return rom
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect the parts, each delay from `darb.golden.pipeline`."""
+        m = Module()
+        config = self._config
+        m.submodules.sequencer = sequencer = Sequencer(config=config)
+        m.submodules.loader = loader = VectorLoader(config=config)
+        m.submodules.banks = banks = ActivationBanks(config=config)
+        layers = self._rom(m, "layers")
+        connect(m, flipped(self.i), loader.i)
+        m.d.comb += [
+            layers.en.eq(sequencer.layer_en),
+            layers.addr.eq(sequencer.layer_addr),
+            sequencer.layer_word.eq(layers.data),
+            loader.enable.eq(sequencer.booted),
+            loader.beats.eq(sequencer.header.input_beats),
+            sequencer.waiting.eq(loader.waiting),
+            loader.take.eq(sequencer.take),
+            loader.release.eq(sequencer.release),
+            banks.load_en.eq(loader.load_en),
+            banks.load_half.eq(loader.load_half),
+            banks.load_addr.eq(loader.load_addr),
+            banks.load_data.eq(loader.load_data),
+            self.booted.eq(sequencer.booted),
+            self.busy.eq(sequencer.busy),
+            self.stalled.eq(sequencer.stalled),
+            self.header.eq(sequencer.header),
+            self.digest.eq(sequencer.digest),
+            self.too_short.eq(loader.too_short),
+            self.too_long.eq(loader.too_long),
+        ]
+        at_read = self._decode(m, sequencer.step, banks)
+        at_sum, sums = self._multiply(m, at_read, banks)
+        self._finish(m, at_sum, sums, sequencer, banks)
+        return m
+
+    def _walk(self, m: Module, rom: Rom, en: Signal, restart: Signal) -> None:
+        """Read `rom` word after word, one for each `en`, from its start again after `restart`."""
+        m.d.comb += rom.en.eq(en)
+        with m.If(en):
+            m.d.sync += rom.addr.eq(rom.addr + 1)
+        with m.If(restart):
+            m.d.sync += rom.addr.eq(0)
+
+    def _decode(self, m: Module, step: data.View, banks: ActivationBanks) -> data.View:
+        """From a step to its bank addresses; returns the step as it stands beside them."""
+        config = self._config
+        indices = self._rom(m, "indices")
+        self._walk(m, indices, step.refill, step.final)
+        m.submodules.decoder = decoder = BlockIndexDecoder(
+            fields=config.multipliers,
+            field_bits=config.index_word_bits,
+            max_k=config.max_k,
+            address_bits=bank_address_bits(config),
+        )
+        at_word = delay(m, step, FETCH, name="step_at_word")
+        at_read = delay(m, at_word, DECODE + ADDRESS, name="step_at_read")
+        m.d.comb += [
+            decoder.word.as_value().eq(indices.data),
+            decoder.step.eq(at_word.valid),
+            decoder.refill.eq(at_word.refill),
+            decoder.k.eq(at_word.k),
+            decoder.base.eq(at_word.base),
+            banks.read_addr.eq(decoder.address),
+            banks.read_half.eq(at_read.read_half),
+            banks.reads_input.eq(at_read.reads_input),
+        ]
+        return at_read
+
+    def _multiply(
+        self, m: Module, at_read: data.View, banks: ActivationBanks
+    ) -> tuple[data.View, list[Signal]]:
+        """From activations to each slot's sum; returns the step as it stands beside the sums."""
+        config = self._config
+        weights = self._rom(m, "weights")
+        # The ROM is as fast as the banks, so its address may wait until the bank addresses stand.
+        self._walk(m, weights, at_read.valid, at_read.final)
+        at_sum = delay(m, at_read, GATHER + MULTIPLY + reduce_latency(config), name="step_at_sum")
+        lane_bits = config.lanes * config.weight_bits
+        sums = []
+        for r in range(config.rows):
+            m.submodules[f"dot_{r}"] = dot = DotProduct(config=config)
+            m.submodules[f"accumulator_{r}"] = accumulator = Accumulator(
+                config=config, sum_shape=dot.sum.shape()
+            )
+            for s in range(config.lanes):
+                m.d.comb += dot.activation[s].eq(banks.activation[r * config.lanes + s])
+            m.d.comb += [
+                dot.weight.as_value().eq(weights.data.word_select(r, lane_bits)),
+                accumulator.step.eq(at_sum.valid),
+                accumulator.first.eq(at_sum.first),
+                accumulator.sum.eq(dot.sum),
+            ]
+            sums.append(accumulator.total)
+        return at_sum, sums
+
+    def _finish(
+        self,
+        m: Module,
+        at_sum: data.View,
+        totals: list[Signal],
+        sequencer: Sequencer,
+        banks: ActivationBanks,
+    ) -> None:
+        """From accumulators, row after row, to the next layer's banks or the output buffer."""
+        config = self._config
+        rows = self._rom(m, "rows")
+        m.submodules.post = post = RowPostProcessor(config=config)
+
+        # A row word takes as long to fetch as a sum to accumulate and be captured.
+        fetch, left = Signal(), Signal(range(config.rows))
+        final_group, final_row = Signal(), Signal()
+        m.d.comb += [
+            fetch.eq(at_sum.last | (left != 0)),
+            final_row.eq(at_sum.final if config.rows == 1 else final_group & (left == 1)),
+        ]
+        with m.If(left != 0):
+            m.d.sync += left.eq(left - 1)
+        with m.If(at_sum.last):
+            m.d.sync += [left.eq(config.rows - 1), final_group.eq(at_sum.final)]
+        self._walk(m, rows, fetch, final_row)
+
+        at_total = delay(m, at_sum, ACCUMULATE, name="step_at_total")
+        queue = [Signal.like(total, name=f"queue_{r}") for r, total in enumerate(totals)]
+        group = Signal.like(at_total)
+        for r, (slot, total) in enumerate(zip(queue, totals, strict=True)):
+            behind = queue[r + 1] if r + 1 < config.rows else slot
+            m.d.sync += slot.eq(behind)
+            with m.If(at_total.last):
+                m.d.sync += slot.eq(total)
+        with m.If(at_total.last):
+            m.d.sync += group.eq(at_total)
+
+        row = data.View(row_struct(config), rows.data)
+        valid = delay(m, fetch, ACCUMULATE + CAPTURE, name="row_valid")
+        ends_vector = delay(m, final_row, ACCUMULATE + CAPTURE + POST, name="ends_vector")
+        m.d.comb += [
+            post.total.eq(queue[0]),
+            post.row.eq(row),
+            post.relu.eq(group.relu),
+        ]
+        hidden, output = Signal(), Signal()
+        m.d.comb += [
+            hidden.eq(valid & row.store & ~group.writes_output),
+            output.eq(valid & row.store & group.writes_output),
+        ]
+        address = delay(m, row.address, POST, name="row_address")
+        half = delay(m, group.write_half, POST, name="row_half")
+        bank = delay(m, row.bank, POST - 1, name="row_bank")
+        to_hidden = delay(m, hidden, POST - 1, name="row_to_hidden")
+        # The bank is decoded a clock early, so that the write enables come from registers.
+        bank_en = Signal(config.lanes)
+        m.d.sync += bank_en.eq(to_hidden << bank)
+        m.submodules.outputs = outputs = OutputBuffer(
+            config=config,
+            shape=signed(config.activation_bits)
+            if config.output_mode is OutputMode.ACTIVATIONS
+            else signed(config.accumulator_bits),
+        )
+        m.d.comb += [
+            banks.write_en.eq(bank_en),
+            banks.write_half.eq(half),
+            banks.write_addr.eq(address),
+            banks.write_data.eq(post.activation),
+            outputs.write_en.eq(delay(m, output, POST, name="row_to_output")),
+            outputs.write_half.eq(half),
+            outputs.write_addr.eq(address),
+            outputs.write_data.eq(
+                post.activation
+                if config.output_mode is OutputMode.ACTIVATIONS
+                else post.accumulator
+            ),
+            outputs.complete.eq(ends_vector),
+            outputs.reserve.eq(sequencer.reserve),
+            outputs.outputs.eq(sequencer.header.outputs),
+            sequencer.output_free.eq(outputs.free),
+            self.vector_done.eq(ends_vector),
+        ]
+        if config.output_mode is OutputMode.ARGMAX:
+            m.submodules.arg_max = arg_max = ArgMax(config=config)
+            connect(m, outputs.o, arg_max.i)
+            connect(m, arg_max.o, flipped(self.o))
+        else:
+            connect(m, outputs.o, flipped(self.o))
