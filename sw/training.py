@@ -152,7 +152,7 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     images, labels = torch.as_tensor(dataset.train_x), torch.as_tensor(dataset.train_y)
     steps = -(-len(images) // batch)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, lr, total_steps=epochs * steps, pct_start=0.05, cycle_momentum=False
     )

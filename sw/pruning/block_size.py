@@ -86,7 +86,7 @@ def row_densities(layers: Sequence[NDArray[np.floating]], budget: float) -> list
         How many weights are large; equal scores count in storage order.
     """
     flat = np.concatenate([scores.ravel() for scores in layers])
-    large = min(int(budget), flat.size)
+    large = int(min(budget, flat.size))
     chosen = np.zeros(flat.size, dtype=bool)
     if large:
         edge = np.partition(flat, flat.size - large)[flat.size - large]
@@ -200,7 +200,7 @@ def assign(
     layers : sequence of ndarray, shape (M, C)
         Scores of the rows that are stored, columns in stored order.
     budget : float
-        Weight slots that all rows together may take, padding included.
+        Weight slots that all rows together may take, padding included; infinite for no limit.
     method : {'darb', 'bmwm'}
         A block size a row, or a layer.
     assignment : {'energy', 'density'}

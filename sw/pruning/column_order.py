@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# Leaving columns out buys the others smaller blocks. Beyond this share of the squared saliency the
-# loss outweighs the gain at every ratio tried (8..40).
+# Leaving columns out buys the others smaller blocks, at the price of this share of the layer's
+# squared saliency. From 0.1 to 3 % accuracy differed by no more than from seed to seed.
 LEFT_OUT_ENERGY = 0.01
+# Empty slots cost less than columns that hold more than this.
+_ROUNDING_ENERGY = 0.03
 
 
 def natural_order(columns: int) -> NDArray[np.int32]:
@@ -28,8 +30,9 @@ def kept_columns(
         Share of the N columns to leave out. None leaves out the least salient columns that
         together hold at most 1 % of the squared saliency.
     multiple : int
-        The count is rounded to the nearest multiple of this that the live columns allow, so that
-        lanes own segments of one length and no row slot stays empty.
+        The count is a multiple of this where the live columns allow, so that lanes own segments
+        of one length and no row slot stays empty. It is rounded up, or to nearest if `left_out` is
+        None and little is lost.
 
     Returns
     -------
@@ -37,17 +40,19 @@ def kept_columns(
         At least 1.
     """
     live = int(np.count_nonzero(energy))
+    lost = np.append(0.0, np.cumsum(np.sort(energy)))
     if left_out is None:
-        rising = np.sort(energy)
-        lost = np.cumsum(rising)
-        count = energy.size - int(np.searchsorted(lost, LEFT_OUT_ENERGY * lost[-1], side="right"))
+        limit = LEFT_OUT_ENERGY * lost[-1]
+        count = energy.size - int(np.searchsorted(lost[1:], limit, side="right"))
     else:
         count = round(energy.size * (1 - left_out))
     count = min(max(count, 1), max(live, 1))
-    whole = round(count / multiple) * multiple
-    if whole > live:
-        whole = live // multiple * multiple
-    return whole or count
+    down = count // multiple * multiple
+    up = -(-count // multiple) * multiple
+    cheap = left_out is None and lost[energy.size - down] <= _ROUNDING_ENERGY * lost[-1]
+    if down and cheap and (up > live or count - down < up - count):
+        return down
+    return up if up <= live else count
 
 
 def spread_order(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -90,7 +89,8 @@ class PruneConfig:
     ratio : float
         Weights of the network a stored weight, over all layers together: at most
         ``weights / ratio`` slots are spent. When `lanes` or `rows` is given, the slots that the
-        engine pads count as spent.
+        engine pads count as spent. At ratio 1 every weight of a stored column stays, whatever the
+        padding.
     method : {'darb', 'bmwm'}
         DARB gives every row a block size of its own, BMWM gives a layer one.
     assignment : {'energy', 'density'}
@@ -140,7 +140,7 @@ class PruneConfig:
     seed: int = 0
     ramp_steps: int = 0
     ramp_every: int = 50
-    layers: Mapping[str, LayerOverride] = field(default_factory=dict)
+    layers: Mapping[str, LayerOverride] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         check_ratio(self.ratio)
@@ -164,7 +164,7 @@ class PruneConfig:
                 raise TypeError(f"layers must be keyed by layer name, not {name!r}")
             if not isinstance(override, LayerOverride):
                 raise TypeError(f"layers[{name!r}] must be a LayerOverride, not {override!r}")
-        object.__setattr__(self, "layers", types.MappingProxyType(dict(self.layers)))
+        object.__setattr__(self, "layers", dict(self.layers))
 
     def order_of(self, name: str) -> str:
         """Return the column order of layer `name`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -219,7 +220,7 @@ def mask(
     weights : array_like, shape (M, N)
     ratio : float
         At most ``M * N / ratio`` slots are spent, as near to it as one step of one row allows
-        (for BMWM: of the matrix).
+        (for BMWM: of the matrix). At 1 every weight of a stored column stays.
     scores : array_like, shape (M, N), optional
         What each weight is worth; ``|weights|`` by default.
     columns : array_like of int, shape (C,), optional
@@ -274,7 +275,7 @@ def mask(
     order = check_columns(columns, weights.shape[1])
     (block_sizes,) = assign(
         [worth[:, order]],
-        budget=weights.size / ratio,
+        budget=weights.size / ratio if ratio > 1 else math.inf,
         method=method,
         assignment=assignment,
         lanes=lanes,

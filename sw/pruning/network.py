@@ -116,7 +116,7 @@ def network_masks(
     for members, goal in groups:
         block_sizes = assign(
             [scores[name][live[name]][:, orders[name]] for name in members],
-            budget=sum(scores[name].size for name in members) / goal,
+            budget=sum(scores[name].size for name in members) / goal if goal > 1 else math.inf,
             method=config.method,
             assignment=config.assignment,
             lanes=config.lanes,

@@ -1,5 +1,8 @@
 """PruneConfig and LayerOverride refuse what makes no sense, by name and rule."""
 
+import copy
+import dataclasses
+import pickle
 import re
 
 import pytest
@@ -81,3 +84,11 @@ def test_override_answers_before_the_config():
     assert (config.order_of("a"), config.order_of("b")) == ("natural", "spread")
     assert (config.left_out_of("a"), config.left_out_of("b")) == (0.25, 0.5)
     assert (config.own_ratio_of("a"), config.own_ratio_of("b")) == (2, None)
+
+
+def test_can_be_copied_stored_and_hashed():
+    config = PruneConfig(ratio=16, lanes=8, layers={"a": LayerOverride(ratio=2)})
+    assert copy.deepcopy(config) == pickle.loads(pickle.dumps(config)) == config
+    assert dataclasses.replace(config, ratio=8).layers == config.layers
+    assert dataclasses.asdict(config)["layers"]["a"]["ratio"] == 2
+    assert hash(config) == hash(copy.deepcopy(config))

@@ -67,12 +67,13 @@ def test_mask_meets_the_budget_and_its_own_patterns(case, ratio, method, assignm
     settings = {"method": method, "assignment": assignment, "lanes": lanes, "rows": rows}
     groups = -(-len(weights) // (rows or 1)) * (rows or 1)
     length = Segments(order.size, lanes or 1).length
-    if groups * (lanes or 1) * Pattern(6).slots(length) > weights.size / ratio:
+    if ratio > 1 and groups * (lanes or 1) * Pattern(6).slots(length) > weights.size / ratio:
         with pytest.raises(ValueError, match=r"^ratio is too large: "):
             mask(weights, ratio=ratio, columns=order, **settings)
         return
     pruned = mask(weights, ratio=ratio, columns=order, **settings)
-    assert pruned.slots(rows or 1) <= weights.size / ratio
+    if ratio > 1:
+        assert pruned.slots(rows or 1) <= weights.size / ratio
     assert pruned.stored <= pruned.slots(rows or 1)
     assert (pruned.columns == order).all()
     assert pruned.live.all()
@@ -87,7 +88,7 @@ def test_mask_meets_the_budget_and_its_own_patterns(case, ratio, method, assignm
     ).all()
 
 
-@given(matrices(), st.floats(1, 20), st.sampled_from(["energy", "density"]))
+@given(matrices(), st.floats(1.001, 20), st.sampled_from(["energy", "density"]))
 def test_no_row_could_take_a_smaller_block_within_the_budget(case, ratio, assignment):
     weights, order, lanes = case
     length = Segments(order.size, lanes or 1).length
@@ -134,9 +135,12 @@ def test_equal_scores_keep_the_first_stored():
     assert np.flatnonzero(kept).tolist() == [2, 3, 6, 7]
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (1, 9)])
-def test_ratio_one_keeps_everything(shape):
-    pruned = mask(np.zeros(shape), ratio=1)
+@pytest.mark.parametrize("method", ["darb", "bmwm"])
+@pytest.mark.parametrize("assignment", ["energy", "density"])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (1, 9), (3, 20)])
+@pytest.mark.parametrize("engine", [{}, {"lanes": 8, "rows": 4}])
+def test_ratio_one_keeps_everything(shape, method, assignment, engine):
+    pruned = mask(np.zeros(shape), ratio=1, method=method, assignment=assignment, **engine)
     assert pruned.mask.all()
     assert set(pruned.patterns) == {Pattern(0)}
 
