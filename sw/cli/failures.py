@@ -1,0 +1,74 @@
+"""What the user did wrong, told in one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+STATUS = 2
+"""Exit status of a command that was refused."""
+
+_EXTRAS = {
+    "cocotb": "sim",
+    "cocotb_tools": "sim",
+    "matplotlib": "train",
+    "sklearn": "train",
+    "torch": "train",
+}
+
+
+def describe(error: Exception) -> str | None:
+    """Return the line for an error that is the user's to mend, None for a fault of the program."""
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            return None
+        extra = _EXTRAS[package]
+        return f"{package} must be installed for this command: pip install 'darb[{extra}]'"
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, ValueError | TypeError | OSError):
+        return str(error) or type(error).__name__
+    if isinstance(error, RuntimeError):
+        from darb.hw.simulators import ToolMissingError
+
+        if isinstance(error, ToolMissingError):
+            return str(error)
+    return None
+
+
+def tell(message: str) -> None:
+    """Write ``error: message`` to stderr, in one line whatever the message is."""
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+
+
+class OneLineFailures(TyperGroup):
+    """The group of commands; the one place where exceptions become exit statuses."""
+
+    def main(
+        self, args: Sequence[str] | None = None, standalone_mode: bool = True, **extra: Any
+    ) -> Any:
+        """Run a command; a refusal ends in one line on stderr and exit status 2."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        try:
+            status = super().main(args=arguments, standalone_mode=False, **extra)
+        except typer.Abort:
+            tell("interrupted")
+            sys.exit(130)
+        except Exception as error:
+            if "--traceback" in arguments:
+                raise
+            # Usage errors are of a class that typer does not export; they know their own message.
+            usage = getattr(error, "format_message", None)
+            message = usage() if usage else describe(error)
+            if message is None:
+                raise
+            tell(message)
+            sys.exit(STATUS)
+        if standalone_mode:
+            sys.exit(status if isinstance(status, int) else 0)
+        return status

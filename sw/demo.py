@@ -1,0 +1,320 @@
+"""The whole path on real data: train, prune, quantise, pack, generate, simulate, compare."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from darb.golden import EngineModel, IntegerNetwork, read_image
+from darb.golden.image_file import replaced_directory
+from darb.hw.simulation import SimulationResult, simulate
+from darb.hw.simulators import find_simulator
+from darb.hw.verilog import generate
+from darb.sw.checkpoint import load_dense, save_checkpoint
+from darb.sw.datasets import Dataset, digits, mnist
+from darb.sw.exporting import export
+from darb.sw.folding import Folding, choose_folding
+from darb.sw.inspection import ImageReport, inspect_image
+from darb.sw.pattern_picture import draw_pattern
+from darb.sw.pruning import PruneConfig, PrunedModel, prune
+from darb.sw.pruning.config import ORDERS, SALIENCIES, check_choice, check_int, check_ratio
+from darb.sw.quantize import quantize, quantize_input
+from darb.sw.recipe import Recipe, prune_and_retrain, recipe_of, train_dense
+from darb.sw.training import Epoch, accuracy, calibration_of, mlp
+
+SUMMARY = "summary.json"
+SIMULATORS = ("verilator", "icarus")
+MULTIPLIERS = {"digits": 8, "mnist": 32}
+"""Multipliers that keep busy at ratio 16 on each dataset's network."""
+_STORED_VECTORS = 16
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with a stage, how much of it is done, of how much, and a note."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings:
+    """What the demo runs.
+
+    Parameters
+    ----------
+    data : {'digits', 'mnist'}
+    data_dir : path, optional
+        Where the idx files of MNIST are.
+    ratio : float
+        Weights a stored weight.
+    lanes, rows : int, optional
+        Shape of the engine; by default the fastest within `multipliers`.
+    multipliers : int, optional
+        By default 8 for digits and 32 for mnist, or ``lanes * rows``.
+    simulator : {'verilator', 'icarus'}
+    vectors : int, optional
+        Test vectors to simulate; by default all of them.
+    seed : int
+    checkpoint : path, optional
+        Trained weights, so that dense training is skipped.
+    order, saliency : str
+        As in `darb.sw.pruning.PruneConfig`.
+    recipe : Recipe, optional
+        Instead of the dataset's own.
+
+    Raises
+    ------
+    TypeError
+        If a field is of the wrong kind.
+    ValueError
+        If a field is out of its range, or `data_dir` is missing for mnist.
+    """
+
+    data: str = "digits"
+    data_dir: Path | None = None
+    ratio: float = 16.0
+    lanes: int | None = None
+    rows: int | None = None
+    multipliers: int | None = None
+    simulator: str = "verilator"
+    vectors: int | None = None
+    seed: int = 0
+    checkpoint: Path | None = None
+    order: str = "spread"
+    saliency: str = "activation"
+    recipe: Recipe | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("data", self.data, tuple(MULTIPLIERS))
+        check_choice("simulator", self.simulator, SIMULATORS)
+        check_choice("order", self.order, ORDERS)
+        check_choice("saliency", self.saliency, SALIENCIES)
+        check_ratio(self.ratio)
+        check_int("seed", self.seed, 0)
+        for name in ("lanes", "rows", "multipliers", "vectors"):
+            if getattr(self, name) is not None:
+                check_int(name, getattr(self, name), 1)
+        if self.data == "mnist" and self.data_dir is None:
+            raise ValueError("data_dir must name the directory of the idx files for mnist")
+
+    @property
+    def most_multipliers(self) -> int:
+        """Multipliers that the engine may spend."""
+        if self.multipliers is not None:
+            return self.multipliers
+        return max(MULTIPLIERS[self.data], (self.lanes or 1) * (self.rows or 1))
+
+
+@dataclass
+class _Stages:
+    """Tells of the stages and notes how long each takes."""
+
+    progress: Progress | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[int, int, str], None]]:
+        begin = time.monotonic()
+
+        def tell(done: int, total: int, note: str = "") -> None:
+            # The stage has not ended while its body runs; what follows the last part counts too.
+            if self.progress is not None:
+                self.progress(name, min(done, total), total, note)
+
+        tell(0, 1)
+        yield tell
+        self.seconds[name] = round(time.monotonic() - begin, 3)
+
+
+def _load(settings: DemoSettings) -> Dataset:
+    data = digits(seed=settings.seed) if settings.data == "digits" else mnist(settings.data_dir)
+    if settings.vectors is not None and settings.vectors > len(data.test_x):
+        raise ValueError(
+            f"vectors must be at most the {len(data.test_x)} of the test part, "
+            f"not {settings.vectors!r}"
+        )
+    return data
+
+
+def _tell_epochs(tell: Callable[[int, int, str], None]) -> Callable[[Epoch], None]:
+    def on_epoch(epoch: Epoch) -> None:
+        tell(epoch.index, epoch.epochs, f"validation {100 * epoch.validation:.2f} %")
+
+    return on_epoch
+
+
+def _fold(
+    settings: DemoSettings,
+    dense: nn.Module,
+    calibration: NDArray[np.float32],
+    tell: Callable[[int, int, str], None],
+) -> Folding:
+    """Choose the engine's shape on the network pruned at once, for retraining moves no block."""
+
+    def pruned_at_once(lanes: int, rows: int) -> IntegerNetwork:
+        config = _prune_config(settings, lanes, rows)
+        pruned = prune(copy.deepcopy(dense), config, calibration=calibration).finalize()
+        return quantize(pruned, calibration)
+
+    return choose_folding(
+        pruned_at_once,
+        multipliers=settings.most_multipliers,
+        lanes=settings.lanes,
+        rows=settings.rows,
+        progress=lambda done, total: tell(done, total, ""),
+    )
+
+
+def _prune_config(settings: DemoSettings, lanes: int, rows: int) -> PruneConfig:
+    return PruneConfig(
+        ratio=settings.ratio,
+        saliency=settings.saliency,
+        order=settings.order,
+        lanes=lanes,
+        rows=rows,
+        seed=settings.seed,
+    )
+
+
+def _simulated_accuracy(outputs: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
+    return float((outputs.argmax(axis=1) == labels).mean())
+
+
+def _summarise(
+    settings: DemoSettings,
+    data: Dataset,
+    dense: nn.Module,
+    pruned: PrunedModel,
+    outputs: NDArray[np.int64],
+    report: ImageReport,
+    result: SimulationResult,
+) -> dict:
+    return {
+        "data": data.name,
+        "seed": settings.seed,
+        "ratio": settings.ratio,
+        "order": settings.order,
+        "saliency": settings.saliency,
+        "accuracy_dense": accuracy(dense, data.test_x, data.test_y),
+        "accuracy_pruned": accuracy(pruned.model, data.test_x, data.test_y),
+        "accuracy_integer": _simulated_accuracy(outputs, data.test_y),
+        "accuracy_simulated": _simulated_accuracy(
+            result.outputs, data.test_y[: len(result.outputs)]
+        ),
+        "weights": report.weights,
+        "stored_weights": report.stored,
+        "pruning_ratio": report.pruning_ratio,
+        "effective_ratio": report.effective_ratio,
+        "image_bits": report.image_bits,
+        "bits_per_stored_weight": report.bits_per_stored_weight,
+        "mean_index_bits": report.mean_index_bits,
+        "digest": report.digest,
+        "lanes": report.config["lanes"],
+        "rows": report.config["rows"],
+        "multipliers": report.multipliers,
+        "vectors": len(result.outputs),
+        "mismatches": result.mismatches,
+        "cycle_mismatches": result.cycle_mismatches,
+        "cycles_per_vector": int(result.cycles.max()),
+        "latency_cycles": result.latency,
+        "interval_cycles": result.interval,
+        "predicted_interval_cycles": report.interval,
+        "utilisation": report.stored / (report.multipliers * (result.interval or report.interval)),
+        "simulator": result.simulator,
+    }
+
+
+def run_demo(
+    settings: DemoSettings, out: str | Path, *, progress: Progress | None = None
+) -> dict[str, object]:
+    """Run every stage and write all that comes of it, whole or not at all.
+
+    Parameters
+    ----------
+    settings : DemoSettings
+    out : path
+        New, empty, or an earlier demo's directory, which is replaced. Gets ``image/``,
+        ``build/`` (the Verilog), ``simulation/``, ``checkpoint.pt``, ``pattern.png`` and
+        ``summary.json``.
+    progress : callable, optional
+        See `Progress`.
+
+    Returns
+    -------
+    dict
+        What ``summary.json`` holds.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        If a setting, a file or `out` does not fit.
+    darb.hw.simulators.ToolMissingError
+        If the simulator is not here; before any other work.
+    """
+    stages = _Stages(progress)
+    find_simulator(settings.simulator)
+    data = _load(settings)
+    recipe = settings.recipe or recipe_of(data)
+    with replaced_directory(Path(out), SUMMARY) as fresh:
+        with stages.stage("train") as tell:
+            if settings.checkpoint is None:
+                dense = train_dense(
+                    data, seed=settings.seed, recipe=recipe, on_epoch=_tell_epochs(tell)
+                )
+            else:
+                dense = mlp(recipe.sizes, dropout=recipe.dropout, seed=settings.seed)
+                load_dense(settings.checkpoint, dense)
+                tell(1, 1, f"taken from {settings.checkpoint}")
+        calibration = calibration_of(data)
+        with stages.stage("fold") as tell:
+            fold = _fold(settings, dense, calibration, tell)
+            tell(1, 1, f"{fold.lanes} lanes x {fold.rows} rows")
+        with stages.stage("prune") as tell:
+            config = _prune_config(settings, fold.lanes, fold.rows)
+            pruned = prune_and_retrain(
+                dense,
+                data,
+                config,
+                seed=settings.seed,
+                recipe=recipe,
+                on_epoch=_tell_epochs(tell),
+            )
+            save_checkpoint(fresh / "checkpoint.pt", dense=dense, pruned=pruned.model)
+        with stages.stage("quantise") as tell:
+            network = quantize(pruned, calibration)
+            inputs = quantize_input(network, data.test_x)
+            tell(1, 1)
+        with stages.stage("pack") as tell:
+            image_dir = export(
+                network,
+                fresh / "image",
+                lanes=fold.lanes,
+                rows=fold.rows,
+                vectors=inputs[:_STORED_VECTORS],
+            )
+            report = inspect_image(image_dir)
+            outputs = EngineModel(read_image(image_dir)).run(inputs)
+            draw_pattern(image_dir, fresh / "pattern.png")
+            tell(1, 1, f"{report.image_bits:,} bits")
+        with stages.stage("generate") as tell:
+            generate(image_dir, fresh / "build")
+            tell(1, 1)
+        with stages.stage("simulate") as tell:
+            result = simulate(
+                image_dir,
+                simulator=settings.simulator,
+                vectors=inputs[: settings.vectors],
+                build_dir=fresh / "simulation",
+                progress=lambda done, total: tell(done, total, f"{total} vectors"),
+            )
+        with stages.stage("compare") as tell:
+            summary = _summarise(settings, data, dense, pruned, outputs, report, result)
+            tell(1, 1, f"{result.mismatches} mismatches")
+        summary["seconds"] = stages.seconds
+        (fresh / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
+    return summary

@@ -1,0 +1,154 @@
+"""How many lanes and rows: the fold of a network onto multipliers that finishes it soonest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from darb.golden import EngineModel, IntegerNetwork, fit_config, pack, schedule, steady_interval
+
+MOST_LANES = 256
+MOST_ROWS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folding:
+    """One choice of lanes and rows, and what it gives.
+
+    Parameters
+    ----------
+    lanes, rows : int
+        S and R.
+    interval : int
+        Clocks between vectors that follow one another without a pause.
+    cycles : int
+        Clocks from a vector's first step to its last.
+    stored : int
+        Weights that the patterns keep: useful multiply-accumulates a vector.
+    """
+
+    lanes: int
+    rows: int
+    interval: int
+    cycles: int
+    stored: int
+
+    @property
+    def multipliers(self) -> int:
+        """P, the multipliers that it takes."""
+        return self.lanes * self.rows
+
+    @property
+    def utilisation(self) -> float:
+        """Useful multiply-accumulates over multipliers times `interval`."""
+        return self.stored / (self.multipliers * self.interval)
+
+
+def _check_count(name: str, value: object, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if not 1 <= value <= most:
+        raise ValueError(f"{name} must be in 1..{most}, not {value!r}")
+
+
+def _powers(pinned: int | None, most: int) -> Iterator[int]:
+    if pinned is not None:
+        yield pinned
+        return
+    power = 1
+    while power <= most:
+        yield power
+        power *= 2
+
+
+def evaluate_folding(network: IntegerNetwork, *, lanes: int, rows: int) -> Folding:
+    """Return what `network` takes on an engine of ``lanes * rows`` multipliers.
+
+    Raises
+    ------
+    ValueError
+        If the network does not fit such an engine.
+    """
+    image = pack(network, fit_config(network, lanes=lanes, rows=rows))
+    layers = EngineModel(image).layers
+    plan = schedule(image, layers)
+    return Folding(
+        lanes=lanes,
+        rows=rows,
+        interval=steady_interval(plan, image),
+        cycles=plan.cycles,
+        stored=sum(layer.stored_weights() for layer in layers),
+    )
+
+
+def choose_folding(
+    network: IntegerNetwork | Callable[[int, int], IntegerNetwork],
+    *,
+    multipliers: int = 32,
+    lanes: int | None = None,
+    rows: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Folding:
+    """Choose lanes and rows, both powers of two, for the fewest clocks a vector.
+
+    Parameters
+    ----------
+    network : IntegerNetwork or callable
+        A function is called with lanes and rows and returns the network pruned for them.
+    multipliers : int
+        Most multipliers to spend, ``lanes * rows``.
+    lanes, rows : int, optional
+        Pin one of them, or both.
+    progress : callable, optional
+        Called with the candidates done and how many there are.
+
+    Returns
+    -------
+    Folding
+        Of equally fast ones the one with the shortest latency, then with the fewest multipliers,
+        then with the most lanes.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If a value is out of its range, the pinned ones need more multipliers than there are, or
+        no candidate fits; then the message is that of the last.
+    """
+    _check_count("multipliers", multipliers, MOST_LANES * MOST_ROWS)
+    for name, value, most in (("lanes", lanes, MOST_LANES), ("rows", rows, MOST_ROWS)):
+        if value is not None:
+            _check_count(name, value, most)
+    candidates = sorted(
+        (
+            (s, r)
+            for s in _powers(lanes, MOST_LANES)
+            for r in _powers(rows, MOST_ROWS)
+            if s * r <= multipliers
+        ),
+        key=lambda candidate: -candidate[0] * candidate[1],
+    )
+    if not candidates:
+        raise ValueError(
+            f"multipliers must be at least {(lanes or 1) * (rows or 1)} for the lanes and rows "
+            f"asked for, not {multipliers!r}"
+        )
+    found: list[Folding] = []
+    # A network pruned for some number of lanes need not fit another.
+    refusal: ValueError | None = None
+    for number, (s, r) in enumerate(candidates):
+        fastest = min((fold.interval for fold in found), default=math.inf)
+        # No fold does better than one weight a multiplier a clock.
+        if s * r * fastest > min((fold.stored for fold in found), default=0):
+            try:
+                folded = network(s, r) if callable(network) else network
+                found.append(evaluate_folding(folded, lanes=s, rows=r))
+            except ValueError as error:
+                refusal = error
+        if progress is not None:
+            progress(number + 1, len(candidates))
+    if not found:
+        raise refusal
+    return min(found, key=lambda fold: (fold.interval, fold.cycles, fold.multipliers, -fold.lanes))

@@ -1,0 +1,140 @@
+"""From a saved network and calibration data to an image: what ``darb export`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from darb.golden import EngineConfig, IntegerNetwork, read_image
+from darb.sw.array_files import read_array
+from darb.sw.exported_program import load_exported
+from darb.sw.exporting import RANDOM_VECTORS, export
+from darb.sw.folding import choose_folding
+from darb.sw.pruning import prune
+from darb.sw.pruning.config import check_ratio
+from darb.sw.quantize import quantize
+
+MULTIPLIERS = 32
+
+
+def _inputs_of(model: nn.Sequential) -> int:
+    return next(module for module in model if isinstance(module, nn.Linear)).in_features
+
+
+def _read_calibration(path: Path, columns: int) -> NDArray[np.float32]:
+    values = read_array(path)
+    if values[0].size != columns:
+        raise ValueError(
+            f"{path}: calibration vectors must have {columns} values, as the network takes, "
+            f"not {values[0].size}"
+        )
+    return values.reshape(len(values), columns).astype(np.float32)
+
+
+def _check_shape(
+    config: EngineConfig | None, lanes: int | None, rows: int | None, multipliers: int | None
+) -> None:
+    if config is None:
+        return
+    for name, value in (("lanes", lanes), ("rows", rows), ("multipliers", multipliers)):
+        if value is not None and value != getattr(config, name):
+            raise ValueError(
+                f"{name} must be {getattr(config, name)} as in the image of --like, not {value!r}"
+            )
+
+
+def export_model_file(
+    model: str | Path,
+    calibration: str | Path,
+    directory: str | Path,
+    *,
+    ratio: float = 1.0,
+    lanes: int | None = None,
+    rows: int | None = None,
+    multipliers: int | None = None,
+    weight_bits: int = 8,
+    activation_bits: int = 8,
+    formats: tuple[str, ...] = (),
+    output_mode: str | None = None,
+    like: str | Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Path:
+    """Quantise a network that was saved with torch.export and write its image.
+
+    Parameters
+    ----------
+    model : path
+        A ``.pt2`` file.
+    calibration : path
+        A ``.npy`` file of real inputs, shape (B, ...).
+    directory : path
+        New, empty, or an earlier image, which is replaced.
+    ratio : float
+        Prune to this ratio by DARB, at once and without retraining; 1 keeps every weight.
+    lanes, rows : int, optional
+        Shape of the engine; by default the fastest within `multipliers`.
+    multipliers : int, optional
+        32 by default, or ``lanes * rows`` where that is more.
+    weight_bits, activation_bits : int
+    formats, output_mode, like
+        As in `darb.sw.export`.
+    progress : callable, optional
+        Called with a stage, how much of it is done, and of how much.
+
+    Returns
+    -------
+    Path
+        The directory.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        If a file or an argument does not fit.
+    """
+    tell = progress or (lambda stage, done, total: None)
+    check_ratio(ratio)
+    network_module = load_exported(model)
+    inputs = _read_calibration(Path(calibration), _inputs_of(network_module))
+    config = None if like is None else read_image(like).config
+    _check_shape(config, lanes, rows, multipliers)
+
+    def integer_network(lanes: int, rows: int) -> IntegerNetwork:
+        source = load_exported(model)
+        if ratio > 1:
+            source = prune(
+                source, ratio=ratio, lanes=lanes, rows=rows, calibration=inputs
+            ).finalize()
+        return quantize(source, inputs, weight_bits=weight_bits, activation_bits=activation_bits)
+
+    if config is not None:
+        lanes, rows = config.lanes, config.rows
+    elif lanes is None or rows is None:
+        dense = None if ratio > 1 else integer_network(1, 1)
+        fold = choose_folding(
+            dense or integer_network,
+            multipliers=multipliers or max(MULTIPLIERS, lanes or 1, rows or 1),
+            lanes=lanes,
+            rows=rows,
+            progress=lambda done, total: tell("fold", done, total),
+        )
+        lanes, rows = fold.lanes, fold.rows
+    tell("quantise", 0, 1)
+    network = integer_network(lanes, rows)
+    tell("quantise", 1, 1)
+    tell("pack", 0, 1)
+    written = export(
+        network,
+        directory,
+        lanes=lanes,
+        rows=rows,
+        output_mode=output_mode,
+        config=config,
+        vectors=inputs[:RANDOM_VECTORS],
+        formats=formats,
+    )
+    tell("pack", 1, 1)
+    return written
