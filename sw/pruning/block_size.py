@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -176,6 +178,98 @@ def _units(key: NDArray[np.intp], size: int) -> NDArray[np.int64]:
     return unit
 
 
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """What one layer's rows choose from: the `slots` a row of each k, and what k is `worth`.
+
+    For 'energy' `worth` has a row's retained energy at each k, for 'density' its density.
+    """
+
+    slots: NDArray[np.int64]
+    worth: NDArray[np.float64]
+
+
+def _solve(
+    choices: Sequence[_Choice],
+    units: Sequence[NDArray[np.int64]],
+    *,
+    assignment: str,
+    padded: int,
+    budget: float,
+) -> list[NDArray[np.int64]]:
+    """Return each row's k when the rows of one unit share theirs.
+
+    A unit spends slots for a multiple of `padded` rows, however few it has.
+    """
+    priority, cost, index = [], [], []
+    first, left = 0, budget
+    for choice, unit in zip(choices, units, strict=True):
+        slots = choice.slots
+        members = np.bincount(unit)
+        size = -(-members // padded) * padded
+        if assignment == "energy":
+            gain = np.zeros((members.size, slots.size))
+            np.add.at(gain, unit, choice.worth)
+            # Rows of padding cost slots and gain nothing.
+            steps = _energy_priority(gain / size[:, None], slots)
+        else:
+            mean = np.bincount(unit, weights=choice.worth) / members
+            steps = _density_priority(mean, slots.size - 1, int(slots[0]))
+        priority.append(steps.ravel())
+        cost.append(np.outer(size, slots[:-1] - slots[1:])[:, ::-1].ravel())
+        index.append(np.repeat(first + np.arange(members.size), slots.size - 1))
+        first += members.size
+        left -= int(size.sum() * slots[-1])
+    steps = _Steps(np.concatenate(priority), np.concatenate(cost), np.concatenate(index))
+    taken = _spend(steps, first, left)
+    block_sizes, first = [], 0
+    for choice, unit in zip(choices, units, strict=True):
+        block_sizes.append(choice.slots.size - 1 - taken[first + unit])
+        first += int(unit.max()) + 1
+    return block_sizes
+
+
+def least_slots(
+    layers: Sequence[NDArray[np.floating]], *, lanes: int | None, rows: int | None, max_k: int
+) -> int:
+    """Return the slots that all rows take at the largest block size, padding included."""
+    total, group = 0, rows or 1
+    for values in layers:
+        k = largest_k(values.shape[1], lanes=lanes, max_k=max_k)
+        padded = -(-values.shape[0] // group) * group
+        total += padded * row_slots(values.shape[1], k, lanes=lanes)
+    return total
+
+
+def budget_of(
+    layers: Sequence[NDArray[np.floating]],
+    *,
+    weights: int,
+    ratio: float,
+    lanes: int | None,
+    rows: int | None,
+    max_k: int,
+) -> float:
+    """Return the weight slots that `ratio` leaves of `weights`; infinite at ratio 1.
+
+    Raises
+    ------
+    ValueError
+        If even the largest blocks take more.
+    """
+    if ratio == 1:
+        return math.inf
+    least = least_slots(layers, lanes=lanes, rows=rows, max_k=max_k)
+    if least > weights / ratio:
+        most = math.floor(100 * weights / least) / 100
+        where = "" if lanes is None else f" that restart in each of {lanes} lanes"
+        raise ValueError(
+            f"ratio must be at most {most}, for blocks of at most {1 << max_k} columns{where} "
+            f"take {least} slots, not {ratio!r}"
+        )
+    return weights / ratio
+
+
 def assign(
     layers: Sequence[NDArray[np.floating]],
     *,
@@ -219,66 +313,39 @@ def assign(
     ValueError
         If even the largest blocks take more than the budget.
     """
+    least = least_slots(layers, lanes=lanes, rows=rows, max_k=max_k)
+    if least > budget:
+        raise ValueError(
+            f"budget must be at least the {least} slots of the largest blocks, not {budget!r}"
+        )
     scores = []
     for values in layers:
         total = float(np.sqrt(np.einsum("mn,mn->", values, values, dtype=np.float64)))
         scores.append(values / total if total > 0 else values)
-    slots = []
-    for values in scores:
-        largest = largest_k(values.shape[1], lanes=lanes, max_k=max_k)
-        slots.append(
-            np.array([row_slots(values.shape[1], k, lanes=lanes) for k in range(largest + 1)])
-        )
     if assignment == "energy":
         worth = [retained_energy(values, lanes=lanes, max_k=max_k) for values in scores]
     else:
         worth = row_densities(scores, budget)
+    choices = []
+    for values, value in zip(scores, worth, strict=True):
+        columns = values.shape[1]
+        options = range(largest_k(columns, lanes=lanes, max_k=max_k) + 1)
+        slots = np.array([row_slots(columns, k, lanes=lanes) for k in options])
+        choices.append(_Choice(slots, value))
 
-    def solve(units: list[NDArray[np.int64]], padded: int) -> list[NDArray[np.int64]]:
-        priority, cost, index = [], [], []
-        first, floor = 0, 0
-        for unit, price, value in zip(units, slots, worth, strict=True):
-            members = np.bincount(unit)
-            size = -(-members // padded) * padded
-            if assignment == "energy":
-                gain = np.zeros((members.size, price.size))
-                np.add.at(gain, unit, value)
-                # Rows of padding cost slots and gain nothing, hence members a padded slot.
-                steps = _energy_priority(gain / size[:, None], price)
-            else:
-                mean = np.bincount(unit, weights=value) / members
-                steps = _density_priority(mean, price.size - 1, int(price[0]))
-            priority.append(steps.ravel())
-            cost.append(np.outer(size, price[:-1] - price[1:])[:, ::-1].ravel())
-            index.append(np.repeat(first + np.arange(members.size), price.size - 1))
-            first += members.size
-            floor += int(size.sum() * price[-1])
-        if floor > budget:
-            whole = sum(values.size for values in layers)
-            raise ValueError(
-                f"ratio is too large: blocks of at most {1 << max_k} columns take at least "
-                f"{floor} slots for {whole} weights, not {int(budget)}"
-            )
-        steps = _Steps(np.concatenate(priority), np.concatenate(cost), np.concatenate(index))
-        taken = np.split(
-            _spend(steps, first, budget - floor), np.cumsum([unit.max() + 1 for unit in units])[:-1]
-        )
-        return [
-            (price.size - 1 - part)[unit]
-            for unit, price, part in zip(units, slots, taken, strict=True)
-        ]
-
+    solve = functools.partial(_solve, choices, assignment=assignment, budget=budget)
     if method == "bmwm":
-        return solve([np.zeros(len(values), dtype=np.int64) for values in layers], rows or 1)
+        one = [np.zeros(len(values), dtype=np.int64) for values in layers]
+        return solve(one, padded=rows or 1)
     each = [np.arange(len(values)) for values in layers]
     if rows is None or rows == 1:
-        return solve(each, 1)
+        return solve(each, padded=1)
     if assignment == "density":
         keys = [np.argsort(-value, kind="stable") for value in worth]
     else:
         # Rows that want the same block size go together, those nearest to a smaller one first.
         keys = []
-        for k, value in zip(solve(each, 1), worth, strict=True):
+        for k, value in zip(solve(each, padded=1), worth, strict=True):
             row = np.arange(k.size)
             keys.append(np.lexsort((value[row, k] - value[row, np.maximum(k - 1, 0)], k)))
-    return solve([_units(key, rows) for key in keys], rows)
+    return solve([_units(key, rows) for key in keys], padded=rows)

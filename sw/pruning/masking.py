@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darb.golden.pattern import Pattern, Segments
-from darb.sw.pruning.block_size import assign, in_segments, row_slots
+from darb.sw.pruning.block_size import assign, budget_of, in_segments, row_slots
 from darb.sw.pruning.column_order import natural_order
 from darb.sw.pruning.config import ASSIGNMENTS, METHODS, check_choice, check_int, check_ratio
 from darb.sw.pruning.saliency import check_matrix
@@ -273,14 +272,9 @@ def mask(
     if worth.shape != weights.shape:
         raise ValueError(f"scores must have shape {weights.shape!r}, not {worth.shape!r}")
     order = check_columns(columns, weights.shape[1])
-    (block_sizes,) = assign(
-        [worth[:, order]],
-        budget=weights.size / ratio if ratio > 1 else math.inf,
-        method=method,
-        assignment=assignment,
-        lanes=lanes,
-        rows=rows,
-        max_k=max_k,
-    )
+    stored = [worth[:, order]]
+    engine = {"lanes": lanes, "rows": rows, "max_k": max_k}
+    budget = budget_of(stored, weights=weights.size, ratio=ratio, **engine)
+    (block_sizes,) = assign(stored, budget=budget, method=method, assignment=assignment, **engine)
     live = np.ones(len(weights), dtype=bool)
     return layer_mask(worth, block_sizes, columns=order, lanes=lanes, live=live)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from darb.sw.pruning.block_size import assign
+from darb.sw.pruning.block_size import assign, budget_of
 from darb.sw.pruning.column_order import kept_columns, natural_order, spread_order
 from darb.sw.pruning.config import PruneConfig
 from darb.sw.pruning.masking import Mask, layer_mask
@@ -114,14 +114,15 @@ def network_masks(
         groups.append((shared, ratio))
     masks = {}
     for members, goal in groups:
+        stored = [scores[name][live[name]][:, orders[name]] for name in members]
+        weights = sum(scores[name].size for name in members)
+        engine = {"lanes": config.lanes, "rows": config.rows, "max_k": config.max_k}
         block_sizes = assign(
-            [scores[name][live[name]][:, orders[name]] for name in members],
-            budget=sum(scores[name].size for name in members) / goal if goal > 1 else math.inf,
+            stored,
+            budget=budget_of(stored, weights=weights, ratio=goal, **engine),
             method=config.method,
             assignment=config.assignment,
-            lanes=config.lanes,
-            rows=config.rows,
-            max_k=config.max_k,
+            **engine,
         )
         for name, sizes in zip(members, block_sizes, strict=True):
             masks[name] = layer_mask(

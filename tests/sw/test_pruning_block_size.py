@@ -1,6 +1,8 @@
 """Block sizes: against brute force on small cases."""
 
 import itertools
+import math
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from darb.golden.pattern import Pattern, Segments
 from darb.sw.pruning import assign
-from darb.sw.pruning.block_size import retained_energy, row_densities, row_slots
+from darb.sw.pruning.block_size import budget_of, retained_energy, row_densities, row_slots
 
 
 @given(
@@ -120,6 +122,18 @@ def test_all_zero_scores_still_meet_the_budget():
 
 
 def test_budget_out_of_reach():
-    text = r"^ratio is too large: blocks of at most 64 columns take at least 16 slots .*not 15$"
+    text = r"^budget must be at least the 16 slots of the largest blocks, not 15$"
     with pytest.raises(ValueError, match=text):
         assign([np.ones((3, 130))], budget=15, rows=4, lanes=2)
+
+
+def test_ratio_out_of_reach_says_how_far_one_can_go():
+    layers, engine = [np.ones((3, 130))], {"rows": 4, "lanes": 2, "max_k": 6}
+    text = (
+        "ratio must be at most 24.37, for blocks of at most 64 columns that restart in each of "
+        "2 lanes take 16 slots, not 24.5"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        budget_of(layers, weights=390, ratio=24.5, **engine)
+    assert budget_of(layers, weights=390, ratio=24.37, **engine) >= 16
+    assert budget_of(layers, weights=390, ratio=1, **engine) == math.inf
