@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -12,112 +10,14 @@ from torch import nn
 from darb.golden.fixed_point import MULTIPLIER_BITS, SHIFT_BITS, saturate, weight_limit
 from darb.golden.network import IntegerLayer, IntegerNetwork
 from darb.golden.pattern import Pattern
+from darb.sw.pruning.chain import ChainLayer, trace_chain
 from darb.sw.pruning.config import check_int
-from darb.sw.pruning.pruner import PrunedModel, linear_layers
+from darb.sw.pruning.pruner import PrunedModel
 
 _CLIPS = np.linspace(0.2, 1.0, 81)
 _SAMPLE = 200_000
 # A bias beyond this would leave the products of a row no room in 32 bits.
 _BIAS_LIMIT = 1 << 29
-
-
-@dataclass(frozen=True, eq=False)
-class ChainLayer:
-    """One Linear layer of a chain, as seen while it ran.
-
-    Parameters
-    ----------
-    name : str
-    linear : torch.nn.Linear
-    relu : bool
-        Whether a ReLU follows.
-    inputs, outputs : ndarray of float32, shape (B, N) and (B, M)
-        What went in, and what came out before the ReLU.
-    """
-
-    name: str
-    linear: nn.Linear
-    relu: bool
-    inputs: NDArray[np.float32]
-    outputs: NDArray[np.float32]
-
-
-@torch.no_grad()
-def trace_chain(model: nn.Module, calibration: torch.Tensor | NDArray) -> tuple[ChainLayer, ...]:
-    """Run `model` on a batch and return its Linear layers in order of execution.
-
-    Between two Linear layers only what the engine can do is allowed: nothing, or a ReLU (and
-    anything that changes no value, as Flatten, Identity, or Dropout in evaluation). That is
-    judged by the values themselves, so it makes no difference how the model spells it.
-
-    Raises
-    ------
-    TypeError
-        If `model` is no module or `calibration` no real array.
-    ValueError
-        If calibration is empty or not finite, a layer runs twice or never, or something else
-        stands before, between or after the layers; the layer is named.
-    """
-    layers = linear_layers(model)
-    if not isinstance(calibration, torch.Tensor | np.ndarray):
-        raise TypeError(f"calibration must be a tensor or an array, not {calibration!r}")
-    batch = torch.as_tensor(calibration)
-    if batch.ndim < 2 or not len(batch):
-        raise ValueError(f"calibration must be a batch of inputs, not shape {tuple(batch.shape)!r}")
-    weight = next(iter(layers.values())).weight
-    batch = batch.to(weight)
-    if not torch.isfinite(batch).all():
-        raise ValueError("calibration must be finite, not with NaN or infinity")
-    for name, layer in layers.items():
-        if not all(torch.isfinite(parameter).all() for parameter in layer.parameters()):
-            raise ValueError(f"layer {name}: weights and bias must be finite, not NaN or infinity")
-    calls: list[tuple[str, torch.Tensor, torch.Tensor]] = []
-    hooks = [
-        layer.register_forward_hook(
-            lambda module, inputs, output, name=name: calls.append((name, inputs[0], output))
-        )
-        for name, layer in layers.items()
-    ]
-    training = model.training
-    try:
-        model.eval()
-        result = model(batch)
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
-    called = [name for name, _, _ in calls]
-    for name in layers:
-        if called.count(name) != 1:
-            raise ValueError(
-                f"layer {name} must run once a batch, not {called.count(name)!r} times"
-            )
-    chain = []
-    if not _same(calls[0][1], batch):
-        raise ValueError(f"layer {called[0]} must take the input as it is, not a function of it")
-    for index, (name, inputs, outputs) in enumerate(calls):
-        last = index + 1 == len(calls)
-        after = result if last else calls[index + 1][1]
-        if _same(after, outputs.relu()):
-            relu = True
-        elif _same(after, outputs):
-            relu = False
-        else:
-            place = "the output" if last else f"layer {called[index + 1]}"
-            raise ValueError(
-                f"between layer {name} and {place} only a ReLU or nothing may stand, "
-                "not another operator"
-            )
-        chain.append(ChainLayer(name, layers[name], relu, _rows(inputs), _rows(outputs)))
-    return tuple(chain)
-
-
-def _rows(values: torch.Tensor) -> NDArray[np.float32]:
-    return values.detach().reshape(len(values), -1).float().cpu().numpy()
-
-
-def _same(first: torch.Tensor, second: torch.Tensor) -> bool:
-    return first.numel() == second.numel() and torch.equal(first.flatten(), second.flatten())
 
 
 def best_clip(values: NDArray[np.floating], limit: int) -> float:

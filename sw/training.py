@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from darb.sw.datasets import Dataset
+from darb.sw.pruning.chain import evaluating
 from darb.sw.pruning.config import check_int
 from darb.sw.pruning.pruner import Pruner
 
@@ -61,12 +62,8 @@ def mlp(sizes: Sequence[int], *, dropout: float = 0.0, seed: int = 0) -> nn.Sequ
 @torch.no_grad()
 def logits(model: nn.Module, x: NDArray | torch.Tensor) -> torch.Tensor:
     """Return the model's outputs in evaluation mode."""
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         return model(torch.as_tensor(x))
-    finally:
-        model.train(training)
 
 
 def accuracy(model: nn.Module, x: NDArray | torch.Tensor, y: NDArray | torch.Tensor) -> float:

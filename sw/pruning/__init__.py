@@ -1,22 +1,22 @@
 """Regular-block pruning: DARB and BMWM, for a matrix or inside a PyTorch training loop."""
 
 from darb.sw.pruning.block_size import assign
+from darb.sw.pruning.chain import ChainLayer, input_rms, trace_chain
 from darb.sw.pruning.column_order import kept_columns, spread_order
 from darb.sw.pruning.config import LayerOverride, PruneConfig
 from darb.sw.pruning.masking import Mask, block_mask, mask
 from darb.sw.pruning.network import column_orders, network_masks
 from darb.sw.pruning.pruner import (
-    LayerReport,
     PrunedModel,
     Pruner,
-    PruneReport,
-    input_rms,
     prune,
 )
+from darb.sw.pruning.report import LayerReport, PruneReport
 from darb.sw.pruning.saliency import activation, magnitude
 from darb.sw.pruning.schedule import ratio_at
 
 __all__ = [
+    "ChainLayer",
     "LayerOverride",
     "LayerReport",
     "Mask",
@@ -36,4 +36,5 @@ __all__ = [
     "prune",
     "ratio_at",
     "spread_order",
+    "trace_chain",
 ]

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darb.golden.pattern import Pattern, Segments
-from darb.sw.pruning.block_size import assign, budget_of, in_segments, row_slots
+from darb.sw.pruning.block_size import assign
 from darb.sw.pruning.column_order import natural_order
 from darb.sw.pruning.config import ASSIGNMENTS, METHODS, check_choice, check_int, check_ratio
 from darb.sw.pruning.saliency import check_matrix
+from darb.sw.pruning.slots import budget_of, in_segments, row_slots
 
 _CHUNK = 256
 

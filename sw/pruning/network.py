@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from darb.sw.pruning.block_size import assign, budget_of
+from darb.sw.pruning.block_size import assign
 from darb.sw.pruning.column_order import kept_columns, natural_order, spread_order
 from darb.sw.pruning.config import PruneConfig
 from darb.sw.pruning.masking import Mask, layer_mask
 from darb.sw.pruning.saliency import activation, column_energy, magnitude
+from darb.sw.pruning.slots import budget_of
 
 
 def scores_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,89 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from darb.sw.pruning.chain import input_rms, linear_layers
 from darb.sw.pruning.config import PruneConfig
 from darb.sw.pruning.masking import Mask
 from darb.sw.pruning.network import column_orders, network_masks, scores_of
+from darb.sw.pruning.report import LayerReport, PruneReport
 from darb.sw.pruning.schedule import ratio_at
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerReport:
-    """What pruning left of one layer.
-
-    Parameters
-    ----------
-    name : str
-    weights : int
-        M * N.
-    stored : int
-        Weights that stay.
-    slots : int
-        Weight slots that the engine spends on them, all padding included.
-    rows, live_rows : int
-        M, and how many of them are stored.
-    columns, kept_columns : int
-        N, and how many of them are stored.
-    sections : dict of str to int
-        Stored rows with each pattern.
-    """
-
-    name: str
-    weights: int
-    stored: int
-    slots: int
-    rows: int
-    live_rows: int
-    columns: int
-    kept_columns: int
-    sections: dict[str, int]
-
-    @property
-    def ratio(self) -> float:
-        """Weights a stored weight."""
-        return self.weights / self.stored
-
-    @property
-    def effective_ratio(self) -> float:
-        """Weights a slot."""
-        return self.weights / self.slots
-
-
-@dataclass(frozen=True, kw_only=True)
-class PruneReport:
-    """What pruning left of a network."""
-
-    layers: tuple[LayerReport, ...]
-
-    @property
-    def weights(self) -> int:
-        """Weights before pruning."""
-        return sum(layer.weights for layer in self.layers)
-
-    @property
-    def stored(self) -> int:
-        """Weights that stay."""
-        return sum(layer.stored for layer in self.layers)
-
-    @property
-    def slots(self) -> int:
-        """Weight slots that the engine spends, all padding included."""
-        return sum(layer.slots for layer in self.layers)
-
-    @property
-    def ratio(self) -> float:
-        """Weights a stored weight."""
-        return self.weights / self.stored
-
-    @property
-    def effective_ratio(self) -> float:
-        """Weights a slot."""
-        return self.weights / self.slots
-
-    @property
-    def efficiency(self) -> float:
-        """Stored weights a slot."""
-        return self.stored / self.slots
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,64 +35,6 @@ class PrunedModel:
     layers: dict[str, Mask]
     config: PruneConfig
     report: PruneReport
-
-
-def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
-    """Return the Linear modules of a chain, by name.
-
-    Raises
-    ------
-    TypeError
-        If `model` is no module.
-    ValueError
-        If it has no Linear module, or they do not chain.
-    """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {model!r}")
-    layers = {
-        name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)
-    }
-    if not layers:
-        raise ValueError(f"model must have at least one Linear layer, not {type(model).__name__!r}")
-    chain = list(layers.items())
-    for (before, first), (after, second) in itertools.pairwise(chain):
-        if first.out_features != second.in_features:
-            raise ValueError(
-                f"layer {after} must take the {first.out_features} outputs of layer {before}, "
-                f"not {second.in_features!r}"
-            )
-    return layers
-
-
-@torch.no_grad()
-def input_rms(model: nn.Module, calibration: torch.Tensor) -> dict[str, NDArray[np.float32]]:
-    """Return the root mean square of each Linear layer's input columns.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    calibration : torch.Tensor or ndarray
-        One batch of inputs, as the model takes them.
-    """
-    batch = torch.as_tensor(calibration)
-    found: dict[str, NDArray[np.float32]] = {}
-    hooks = []
-    for name, layer in linear_layers(model).items():
-
-        def note(module: nn.Module, inputs: tuple, *, name: str = name) -> None:
-            columns = inputs[0].detach().reshape(-1, inputs[0].shape[-1])
-            found[name] = columns.double().square().mean(dim=0).sqrt().float().cpu().numpy()
-
-        hooks.append(layer.register_forward_pre_hook(note))
-    training = model.training
-    try:
-        model.eval()
-        model(batch)
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
-    return found
 
 
 class Pruner:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from darb.golden.pattern import Pattern, Segments
 from darb.sw.pruning import assign
-from darb.sw.pruning.block_size import budget_of, retained_energy, row_densities, row_slots
+from darb.sw.pruning.block_size import retained_energy, row_densities
+from darb.sw.pruning.slots import budget_of, row_slots
 
 
 @given(

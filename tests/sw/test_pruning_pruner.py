@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from darb.golden.pattern import Pattern
-from darb.sw.pruning import LayerOverride, PruneConfig, Pruner, block_mask, input_rms, prune
+from darb.sw.pruning import LayerOverride, PruneConfig, Pruner, block_mask, prune
 from darb.sw.training import mlp
 
 X = torch.rand(200, 32, generator=torch.Generator().manual_seed(0))
@@ -109,15 +109,6 @@ def test_dense_override():
     assert last.mask.all()
     assert set(last.patterns) == {Pattern(0)}
     assert pruner.masks["0"].live.all()
-
-
-def test_input_rms_by_hand():
-    model = nn.Sequential(nn.Linear(32, 4), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 2)).train()
-    rms = input_rms(model, X)
-    hidden = model[0](X).relu().detach()
-    assert np.allclose(rms["0"], X.square().mean(0).sqrt(), rtol=1e-6)
-    assert np.allclose(rms["3"], hidden.square().mean(0).sqrt(), rtol=1e-6)
-    assert model.training
 
 
 def test_same_seed_same_masks():

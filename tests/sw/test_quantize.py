@@ -8,12 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn import functional
 
 from darb.golden.fixed_point import requantize
 from darb.golden.pattern import Pattern
 from darb.sw.pruning import prune
-from darb.sw.quantize import _fixed_point, best_clip, quantize, quantize_input, trace_chain
+from darb.sw.quantize import _fixed_point, best_clip, quantize, quantize_input
 from darb.sw.training import mlp
 
 X = torch.rand(500, 20, generator=torch.Generator().manual_seed(0))
@@ -124,56 +123,6 @@ def test_layer_without_bias():
     network = quantize(model, X)
     assert not network.layers[0].bias.any()
     assert relative_error(network, model, X) < 0.02
-
-
-class Functional(nn.Module):
-    """A chain spelled with functions, its layers declared in another order than they run."""
-
-    def __init__(self, between=functional.relu):
-        super().__init__()
-        self.last = nn.Linear(12, 4)
-        self.first = nn.Linear(20, 12)
-        self.between = between
-
-    def forward(self, x):
-        return self.last(self.between(self.first(x.flatten(1))))
-
-
-def test_chain_is_judged_by_values():
-    names = [(layer.name, layer.relu) for layer in trace_chain(mlp((20, 8, 3), dropout=0.5), X)]
-    assert names == [("0", True), ("3", False)]
-    model = nn.Sequential(nn.Flatten(), nn.Linear(20, 8), nn.Identity(), nn.Linear(8, 3), nn.ReLU())
-    chain = trace_chain(model.train(), X.view(-1, 4, 5))
-    assert [(layer.name, layer.relu) for layer in chain] == [("1", False), ("3", True)]
-    assert model.training
-
-
-@pytest.mark.parametrize(
-    ("model", "text"),
-    [
-        (
-            nn.Sequential(nn.Linear(20, 8), nn.Sigmoid(), nn.Linear(8, 3)),
-            "between layer 0 and layer 2 only a ReLU or nothing may stand, not another operator",
-        ),
-        (
-            nn.Sequential(nn.Linear(20, 8), nn.Softmax(dim=1)),
-            "between layer 0 and the output only a ReLU or nothing may stand, not another operator",
-        ),
-        (
-            nn.Sequential(nn.Tanh(), nn.Linear(20, 8)),
-            "layer 1 must take the input as it is, not a function of it",
-        ),
-    ],
-)
-def test_other_operators_are_refused(model, text):
-    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
-        quantize(model, X)
-
-
-def test_layer_that_runs_twice_is_refused():
-    layer = nn.Linear(20, 20)
-    with pytest.raises(ValueError, match=r"^layer 0 must run once a batch, not 2 times$"):
-        quantize(nn.Sequential(layer, nn.ReLU(), layer), X)
 
 
 @pytest.mark.parametrize(
