@@ -1,0 +1,92 @@
+"""The engine with AXI ends: the top of the generated Verilog."""
+
+from __future__ import annotations
+
+from amaranth.hdl import ClockDomain, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from darb.golden.bitfields import Words
+from darb.golden.config import EngineConfig
+from darb.hw.axi_lite_registers import AxiLiteRegisters, axi_lite_ports
+from darb.hw.engine import Engine
+
+
+def output_bytes(config: EngineConfig) -> int:
+    """Return the bytes of one output word: 1 for activations, 4 for accumulators, 2 for arg-max."""
+    return -(-config.output_bits // 8)
+
+
+def axi_engine_ports(config: EngineConfig) -> dict[str, In | Out]:
+    """Return the ports of `AxiEngine`; none depends on the weights."""
+    return {
+        "aclk": In(1),
+        "aresetn": In(1),
+        "s_axis_tdata": In(8 * config.lanes),
+        "s_axis_tvalid": In(1),
+        "s_axis_tready": Out(1),
+        "s_axis_tlast": In(1),
+        "m_axis_tdata": Out(8 * output_bytes(config)),
+        "m_axis_tvalid": Out(1),
+        "m_axis_tready": In(1),
+        "m_axis_tlast": Out(1),
+        **axi_lite_ports("s_axil"),
+    }
+
+
+class AxiEngine(wiring.Component):
+    """`Engine` between AXI4-Stream ends, with AXI4-Lite registers.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    memories : dict of str to ndarray of uint8, optional
+        See `Engine`.
+
+    Attributes
+    ----------
+    aclk, aresetn : In(1)
+        One clock for everything; a synchronous reset, active low.
+    s_axis_tdata : In(8 * lanes)
+        One byte a lane, lane s at bits 8 * s, a signed activation in its low bits. Beat b carries
+        stored column s * L + b of every lane s.
+    s_axis_tvalid, s_axis_tready, s_axis_tlast : In, Out, In
+    m_axis_tdata : Out(8 * output_bytes(config))
+        One row a beat, in row order, sign-extended.
+    m_axis_tvalid, m_axis_tready, m_axis_tlast : Out, In, Out
+    s_axil_* : In, Out
+        See `AxiLiteRegisters`.
+    """
+
+    def __init__(self, *, config: EngineConfig, memories: dict[str, Words] | None = None) -> None:
+        self._config, self._memories = config, memories
+        super().__init__(axi_engine_ports(config))
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect the engine and the registers."""
+        m = Module()
+        config = self._config
+        m.domains.sync = domain = ClockDomain(local=True)
+        m.submodules.engine = engine = Engine(config=config, memories=self._memories)
+        m.submodules.registers = registers = AxiLiteRegisters(config=config)
+        m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
+        for s in range(config.lanes):
+            lane = self.s_axis_tdata.word_select(s, 8)[: config.activation_bits]
+            m.d.comb += engine.i.payload.data[s].eq(lane)
+        m.d.comb += [
+            engine.i.valid.eq(self.s_axis_tvalid),
+            engine.i.payload.last.eq(self.s_axis_tlast),
+            self.s_axis_tready.eq(engine.i.ready),
+            self.m_axis_tdata.eq(engine.o.payload.data),
+            self.m_axis_tvalid.eq(engine.o.valid),
+            self.m_axis_tlast.eq(engine.o.payload.last),
+            engine.o.ready.eq(self.m_axis_tready),
+            registers.version.eq(engine.header.version),
+        ]
+        for name in ("booted", "busy", "stalled", "vector_done", "too_short", "too_long", "digest"):
+            m.d.comb += getattr(registers, name).eq(getattr(engine, name))
+        for name in axi_lite_ports("s_axil"):
+            inner, outer = getattr(registers, name), getattr(self, name)
+            inward = self.signature.members[name].flow is In
+            m.d.comb += inner.eq(outer) if inward else outer.eq(inner)
+        return m

@@ -1,0 +1,181 @@
+"""The cocotb bench: drives both streams of a generated engine and notes every transfer.
+
+It runs inside the simulator, started by `darb.hw.simulation`, takes its orders from the file that
+``DARB_BENCH_JOB`` names and judges nothing: what it saw goes to a file, and the caller compares
+that with the golden model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.simtime import get_sim_time
+from cocotb.triggers import FallingEdge, First, ValueChange
+
+from darb.hw.axi_lite_registers import REGISTERS
+
+JOB_VARIABLE = "DARB_BENCH_JOB"
+_PERIOD = 10
+_RESET_CLOCKS = 4
+_PROGRESS_VECTORS = 50
+
+
+class StreamBench:
+    """Sends beats and takes words, clock by clock.
+
+    Everything is driven and sampled at the falling edge, half-way between the edges at which the
+    engine acts: the ends depend on registers alone, so both sides then know whether the next edge
+    transfers a beat, in every simulator. Clock 0 is the first out of reset.
+
+    Parameters
+    ----------
+    dut : cocotb handle
+        The top, see `AxiEngine`.
+    job : dict
+        See `darb.hw.simulation`.
+    beats : ndarray of uint8, shape (count, lanes)
+    words : int
+        Output words to wait for.
+    """
+
+    def __init__(self, dut: object, job: dict, beats: np.ndarray, words: int) -> None:
+        self.dut, self.job, self.words = dut, job, words
+        self.data = [int.from_bytes(beat.tobytes(), "little") for beat in beats]
+        self.last = [(number + 1) % job["beats"] == 0 for number in range(len(beats))]
+        self.random = random.Random(job["seed"])
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was seen; the next beat is the first."""
+        self.start, self.sent, self.offering = 0.0, 0, False
+        self.input_clocks: list[int] = []
+        self.output_clocks: list[int] = []
+        self.output_words: list[int] = []
+        self.output_last: list[int] = []
+        self.valid: list[bool] = []
+        self.ready: list[bool] = []
+
+    async def reset(self) -> None:
+        """Hold reset for some clocks; returns at clock 0."""
+        dut = self.dut
+        dut.aresetn.value = 0
+        for name in ("s_axis_tvalid", "s_axis_tdata", "s_axis_tlast", "m_axis_tready"):
+            getattr(dut, name).value = 0
+        for name in ("awvalid", "wvalid", "bready", "arvalid", "rready"):
+            getattr(dut, f"s_axil_{name}").value = 0
+        for _ in range(_RESET_CLOCKS):
+            await FallingEdge(dut.aclk)
+        dut.aresetn.value = 1
+        self.restart()
+        self.start = get_sim_time("ns")
+
+    def clock(self) -> int:
+        """Return the number of the clock at hand."""
+        return round((get_sim_time("ns") - self.start) / _PERIOD)
+
+    async def run(self, *, stop_clock: int | None = None) -> None:
+        """Transfer until all words are in, or until `stop_clock`."""
+        dut, job = self.dut, self.job
+        always = job["idle"] == 0 and job["blocked"] == 0
+        while len(self.output_words) < self.words:
+            clock = self.clock()
+            if stop_clock is not None and clock >= stop_clock:
+                return
+            moved = self._one_clock(clock, always)
+            # Nothing can happen until an end of the engine moves: sleep through it.
+            if always and not moved and not int(dut.m_axis_tvalid.value):
+                if self.sent == len(self.data) or not int(dut.s_axis_tready.value):
+                    await First(ValueChange(dut.s_axis_tready), ValueChange(dut.m_axis_tvalid))
+            await FallingEdge(dut.aclk)
+        dut.s_axis_tvalid.value = 0
+
+    def _one_clock(self, clock: int, always: bool) -> bool:
+        """Drive and sample one clock; returns whether a beat moves at its end."""
+        dut, job = self.dut, self.job
+        if not self.offering and self.sent < len(self.data):
+            self.offering = always or self.random.random() >= job["idle"]
+            if self.offering:
+                dut.s_axis_tdata.value = self.data[self.sent]
+                dut.s_axis_tlast.value = int(self.last[self.sent])
+        dut.s_axis_tvalid.value = int(self.offering)
+        ready = always or self.random.random() >= job["blocked"]
+        dut.m_axis_tready.value = int(ready)
+        if not always:
+            self.valid.append(self.offering)
+            self.ready.append(ready)
+        moved = False
+        if self.offering and int(dut.s_axis_tready.value):
+            self.input_clocks.append(clock)
+            self.sent, self.offering, moved = self.sent + 1, False, True
+        if ready and int(dut.m_axis_tvalid.value):
+            self.output_clocks.append(clock)
+            self.output_words.append(int(dut.m_axis_tdata.value))
+            self.output_last.append(int(dut.m_axis_tlast.value))
+            moved = True
+            self._progress()
+        return moved
+
+    def _progress(self) -> None:
+        done, rest = divmod(len(self.output_words), self.job["words"])
+        if not rest and (done % _PROGRESS_VECTORS == 0 or len(self.output_words) == self.words):
+            Path(self.job["progress"]).write_text(str(done))
+
+    async def extra_words(self, clocks: int) -> int:
+        """Return how many words come although none is due."""
+        self.dut.m_axis_tready.value = 1
+        extra = 0
+        for _ in range(clocks):
+            extra += int(self.dut.m_axis_tvalid.value)
+            await FallingEdge(self.dut.aclk)
+        return extra
+
+    async def registers(self) -> dict[str, int]:
+        """Return every register, read over AXI4-Lite."""
+        dut, values = self.dut, {}
+        dut.s_axil_rready.value = 1
+        for name, address in REGISTERS.items():
+            dut.s_axil_araddr.value = address
+            dut.s_axil_arvalid.value = 1
+            while not int(dut.s_axil_arready.value):
+                await FallingEdge(dut.aclk)
+            await FallingEdge(dut.aclk)
+            dut.s_axil_arvalid.value = 0
+            while not int(dut.s_axil_rvalid.value):
+                await FallingEdge(dut.aclk)
+            values[name] = int(dut.s_axil_rdata.value)
+            await FallingEdge(dut.aclk)
+        return values
+
+
+@cocotb.test()
+async def stream_vectors(dut: object) -> None:
+    """Carry out the job: reset, perhaps run and reset again, run, watch for extra words."""
+    job = json.loads(Path(os.environ[JOB_VARIABLE]).read_text())
+    beats = np.load(job["stimulus"])
+    vectors = len(beats) // job["beats"]
+    bench = StreamBench(dut, job, beats, vectors * job["words"])
+    cocotb.start_soon(Clock(dut.aclk, _PERIOD, unit="ns").start())
+    await bench.reset()
+    if job["reset_clock"] is not None:
+        await bench.run(stop_clock=job["reset_clock"])
+        await bench.reset()
+    await bench.run()
+    extra = await bench.extra_words(job["tail"])
+    registers = await bench.registers()
+    np.savez(
+        job["observations"],
+        input_clocks=np.array(bench.input_clocks, dtype=np.int64),
+        output_clocks=np.array(bench.output_clocks, dtype=np.int64),
+        output_words=np.array(bench.output_words, dtype=np.int64),
+        output_last=np.array(bench.output_last, dtype=np.int64),
+        valid=np.array(bench.valid, dtype=bool),
+        ready=np.array(bench.ready, dtype=bool),
+        extra=extra,
+        registers=json.dumps(registers),
+    )

@@ -1,0 +1,356 @@
+"""Simulation of a generated engine, held against the golden model beat by beat."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darb.golden.engine_model import EngineModel
+from darb.golden.fixed_point import check_vectors
+from darb.golden.image import Image
+from darb.golden.image_file import read_image, read_vectors
+from darb.golden.timeline import Timeline, schedule, timeline
+from darb.hw.simulators import Simulator, find_simulator
+from darb.hw.stimulus import from_words, to_beats
+from darb.hw.verilog import TOP, VERILOG, generate
+
+JOB_VARIABLE = "DARB_BENCH_JOB"
+_POLL_SECONDS = 0.2
+_TAIL_CLOCKS = 256
+
+
+class SimulationError(RuntimeError):
+    """The simulator failed; names its log."""
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What the two ends of the streams do to the engine.
+
+    Parameters
+    ----------
+    idle : float
+        Chance, each clock, that the source has no beat to offer; an offered beat stays.
+    blocked : float
+        Chance, each clock, that the sink takes nothing.
+    reset_clock : int, optional
+        Reset the engine in this clock and start again from the first vector.
+    seed : int
+        Of the draws.
+
+    Raises
+    ------
+    ValueError
+        If a chance is not in 0..0.99, or the clock is negative.
+    """
+
+    idle: float = 0.0
+    blocked: float = 0.0
+    reset_clock: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("idle", "blocked"):
+            if not 0 <= getattr(self, name) <= 0.99:
+                raise ValueError(f"{name} must be in 0..0.99, not {getattr(self, name)!r}")
+        if self.reset_clock is not None and self.reset_clock < 0:
+            raise ValueError(f"reset_clock must not be negative, not {self.reset_clock!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class SimulationResult:
+    """What the simulated engine did, and what it should have done.
+
+    Parameters
+    ----------
+    outputs, expected : ndarray of int64, shape (B, words)
+        Of the engine and of the golden model.
+    mismatches : int
+        Vectors with any wrong word, any misplaced `last`, and words that came although none was
+        due.
+    cycles : ndarray of int64, shape (B,)
+        Clocks from each vector's first input beat to its last output word, both counted.
+    cycle_mismatches : int
+        Vectors with a beat on either stream in another clock than predicted, and counters of the
+        engine that differ from the prediction.
+    latency : int
+        Clocks from the first vector's first beat to its last word.
+    interval : int
+        Clocks between the last words of the last two vectors; `latency` if there is one.
+    seconds : dict of str to float
+        ``build`` and ``run``.
+    simulator : str
+        Name and version.
+    registers : dict of str to int
+        The engine's registers at the end.
+    waves : Path, optional
+        The recorded waveform.
+    """
+
+    outputs: NDArray[np.int64]
+    expected: NDArray[np.int64]
+    mismatches: int
+    cycles: NDArray[np.int64]
+    cycle_mismatches: int
+    latency: int
+    interval: int
+    seconds: dict[str, float]
+    simulator: str
+    registers: dict[str, int] = field(default_factory=dict)
+    waves: Path | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether every word and every clock is as predicted."""
+        return not self.mismatches and not self.cycle_mismatches
+
+
+def _runner(simulator: Simulator):
+    from cocotb_tools.runner import get_runner
+
+    return get_runner(simulator.name)
+
+
+def build(
+    directory: Path, simulator: Simulator, *, waves: bool = False, verilog: str = VERILOG
+) -> None:
+    """Compile the Verilog in `directory` for cocotb.
+
+    Raises
+    ------
+    SimulationError
+        If the compiler refuses it.
+    """
+    arguments, sources = [], [directory / verilog]
+    if simulator.name == "verilator":
+        config = directory / "verilator.vlt"
+        config.write_text(resources.files("darb.hw").joinpath("verilator.vlt").read_text())
+        sources = [config, *sources]
+        arguments = ["--no-public-flat-rw", "-O3", "--x-assign", "fast"]
+        # The wheel's makefile leaves the option empty that its precompiled header needs.
+        arguments += ["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include"]
+    log = directory / "build.log"
+    with simulator.active():
+        try:
+            _runner(simulator).build(
+                sources=sources,
+                hdl_toplevel=TOP,
+                build_dir=directory / "sim_build",
+                build_args=arguments,
+                waves=waves,
+                always=True,
+                timescale=("1ns", "1ps"),
+                log_file=log,
+            )
+        except (SystemExit, RuntimeError, OSError) as error:
+            raise SimulationError(f"{simulator.name} cannot compile, see {log} ({error})") from None
+
+
+def run_bench(
+    directory: Path,
+    simulator: Simulator,
+    image: Image,
+    vectors: NDArray[np.int64],
+    *,
+    disturbance: Disturbance,
+    waves: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, NDArray]:
+    """Run the bench on what `build` compiled; returns what it saw.
+
+    Raises
+    ------
+    SimulationError
+        If the simulator stops before the bench ends.
+    """
+    beats = to_beats(image, vectors)
+    plan = schedule(image)
+    job = {
+        "stimulus": str(directory / "stimulus.npy"),
+        "observations": str(directory / "observations.npz"),
+        "progress": str(directory / "progress"),
+        "beats": plan.input_beats,
+        "words": plan.output_beats,
+        "idle": disturbance.idle,
+        "blocked": disturbance.blocked,
+        "reset_clock": disturbance.reset_clock,
+        "seed": disturbance.seed,
+        "tail": 2 * plan.cycles + _TAIL_CLOCKS,
+    }
+    np.save(job["stimulus"], beats)
+    Path(job["observations"]).unlink(missing_ok=True)
+    Path(job["progress"]).write_text("0")
+    (directory / "job.json").write_text(json.dumps(job))
+    log = directory / "run.log"
+
+    failure: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            _runner(simulator).test(
+                test_module="darb.hw.cocotb_bench",
+                hdl_toplevel=TOP,
+                hdl_toplevel_lang="verilog",
+                build_dir=directory / "sim_build",
+                test_dir=directory,
+                results_xml=str(directory / "results.xml"),
+                extra_env={JOB_VARIABLE: str(directory / "job.json")},
+                waves=waves,
+                log_file=log,
+            )
+        except (SystemExit, RuntimeError, OSError) as error:
+            failure.append(error)
+
+    with simulator.active():
+        thread = threading.Thread(target=body)
+        thread.start()
+        while thread.is_alive():
+            thread.join(_POLL_SECONDS)
+            if progress is not None:
+                progress(int(Path(job["progress"]).read_text() or 0), len(vectors))
+    if failure or not Path(job["observations"]).is_file():
+        raise SimulationError(f"{simulator.name} stopped before the end, see {log}")
+    with np.load(job["observations"]) as archive:
+        return dict(archive)
+
+
+def _compare(
+    image: Image,
+    seen: dict[str, NDArray],
+    vectors: NDArray[np.int64],
+    seconds: dict[str, float],
+    simulator: Simulator,
+    waves: Path | None,
+) -> SimulationResult:
+    """Hold what the bench saw against the golden model."""
+    model = EngineModel(image)
+    plan = schedule(image, model.layers)
+    count = len(vectors)
+    expected = model.run(vectors)
+    predicted = timeline(plan, image, count, valid=seen["valid"], ready=seen["ready"])
+    outputs = from_words(image, seen["output_words"]).reshape(count, plan.output_beats)
+    last = seen["output_last"].reshape(count, plan.output_beats).astype(bool)
+    good_last = last[:, -1] & ~last[:, :-1].any(axis=1)
+    registers = json.loads(str(seen["registers"]))
+    inputs = seen["input_clocks"].reshape(count, plan.input_beats)
+    output_clocks = seen["output_clocks"].reshape(count, plan.output_beats)
+    wrong_clock = (inputs != predicted.inputs).any(axis=1)
+    wrong_clock |= (output_clocks != predicted.outputs).any(axis=1)
+    wrong_word = (outputs != expected).any(axis=1) | ~good_last
+    ends = output_clocks[:, -1]
+    cycles = ends - inputs[:, 0] + 1
+    return SimulationResult(
+        outputs=outputs,
+        expected=expected,
+        mismatches=int(wrong_word.sum()) + int(seen["extra"]),
+        cycles=cycles,
+        cycle_mismatches=int(wrong_clock.sum()) + _wrong_counters(registers, predicted, image),
+        latency=int(cycles[0]),
+        interval=int(ends[-1] - ends[-2]) if count > 1 else int(cycles[0]),
+        seconds=seconds,
+        simulator=simulator.version,
+        registers=registers,
+        waves=waves,
+    )
+
+
+def _wrong_counters(registers: dict[str, int], predicted: Timeline, image: Image) -> int:
+    """Return how many registers differ from what the image and the run make them."""
+    digest = int(image.digest, 16)
+    should = {
+        "vectors": len(predicted.starts),
+        "cycles": int(predicted.busy.sum()),
+        "stalls": int(predicted.stalls.sum()),
+        "errors": 0,
+        **{f"digest_{n}": digest >> 32 * n & 0xFFFFFFFF for n in range(3)},
+    }
+    return sum(registers[name] != value & 0xFFFFFFFF for name, value in should.items())
+
+
+def simulate(
+    image_directory: str | Path,
+    *,
+    simulator: str = "verilator",
+    vectors: NDArray[np.integer] | None = None,
+    build_dir: str | Path | None = None,
+    waves: bool = False,
+    disturbance: Disturbance | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SimulationResult:
+    """Generate, compile and run an image's engine; compare every word and every clock.
+
+    Parameters
+    ----------
+    image_directory : path
+        Of `darb.golden.write_image`.
+    simulator : str
+        ``verilator`` or ``icarus``.
+    vectors : ndarray of int, shape (B, N), optional
+        Inputs in the network's own column order; by default the image's own.
+    build_dir : path, optional
+        Kept with Verilog, logs and waves; by default a temporary one, removed at the end.
+    waves : bool
+        Record every signal (large and slow); needs `build_dir`.
+    disturbance : Disturbance, optional
+        By default none: vectors back to back, the sink always ready.
+    progress : callable, optional
+        Called with vectors done and vectors in all.
+
+    Raises
+    ------
+    ImageError
+        If the image is damaged.
+    ToolMissingError
+        If the simulator is not here.
+    SimulationError
+        If it fails.
+    TypeError, ValueError
+        If the vectors do not fit the network.
+    """
+    tool = find_simulator(simulator)
+    if waves and build_dir is None:
+        raise ValueError("waves need a build_dir to stay in, not None")
+    image = read_image(image_directory)
+    if vectors is None:
+        vectors = read_vectors(image_directory)["inputs"]
+    vectors = check_vectors(vectors, image.layers[0].columns, image.config.activation_bits)
+    if not len(vectors):
+        raise ValueError("vectors must hold at least one vector, not 0")
+    temporary = tempfile.mkdtemp(prefix="darb-") if build_dir is None else None
+    directory = Path(os.path.abspath(build_dir or Path(temporary) / "build"))
+    try:
+        generate(image_directory, directory)
+        began = time.perf_counter()
+        build(directory, tool, waves=waves)
+        built = time.perf_counter()
+        seen = run_bench(
+            directory,
+            tool,
+            image,
+            vectors,
+            disturbance=disturbance or Disturbance(),
+            waves=waves,
+            progress=progress,
+        )
+        seconds = {"build": built - began, "run": time.perf_counter() - built}
+        recorded = _waves_file(directory, tool) if waves else None
+        return _compare(image, seen, vectors, seconds, tool, recorded)
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _waves_file(directory: Path, tool: Simulator) -> Path:
+    name = "dump.vcd" if tool.name == "verilator" else f"sim_build/{TOP}.fst"
+    return directory / name
