@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,8 +63,12 @@ def _read(path: Path) -> ExportedProgram:
     if not path.is_file():
         raise FileNotFoundError(f"{path} must be a file saved with torch.export.save")
     try:
-        with _silent_logging():
-            return torch.export.load(path)
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(damaged)
+        with _silent_logging(), path.open("rb") as file:
+            return torch.export.load(file)
     except Exception as error:
         # The reader raises whatever its parts raise: zip, JSON, pickle, schema and key errors.
         raise ValueError(
