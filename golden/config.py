@@ -143,8 +143,7 @@ class EngineConfig:
         for name in sorted(known ^ fields.keys()):
             raise ValueError(f"config field {name} is {'missing' if name in known else 'unknown'}")
         mode = fields["output_mode"]
-        if mode not in {item.value for item in OutputMode}:
-            raise ValueError(
-                f"output_mode must be one of {[item.value for item in OutputMode]}, not {mode!r}"
-            )
+        modes = [item.value for item in OutputMode]
+        if mode not in modes:
+            raise ValueError(f"output_mode must be one of {modes}, not {mode!r}")
         return cls(**{**fields, "output_mode": OutputMode(mode)})

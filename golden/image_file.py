@@ -55,7 +55,7 @@ def replaced_directory(target: Path, marker: str) -> Iterator[Path]:
     ValueError
         If `target` exists and is neither empty nor an earlier output.
     """
-    target = Path(os.path.abspath(target))
+    target = Path(os.path.realpath(target))
     if target.exists() and not (
         target.is_dir() and ((target / marker).is_file() or not any(target.iterdir()))
     ):
@@ -68,14 +68,22 @@ def replaced_directory(target: Path, marker: str) -> Iterator[Path]:
         fresh.chmod(0o755)
         yield fresh
         if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-            os.rename(target, old)
-            os.rename(fresh, target)
-            shutil.rmtree(old)
+            _exchange(fresh, target)
         else:
             os.rename(fresh, target)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _exchange(fresh: Path, target: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as attic:
+        old = Path(attic, "old")
+        os.rename(target, old)
+        try:
+            os.rename(fresh, target)
+        except OSError:
+            os.rename(old, target)
+            raise
 
 
 def _npz(arrays: dict[str, NDArray]) -> bytes:

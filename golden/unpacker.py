@@ -104,6 +104,9 @@ def unpack(image: Image) -> IntegerNetwork:
         raise ImageError(f"the image contradicts itself: {error}") from None
     for name in memory_shapes(config):
         differs = (again.memories[name] != image.memories[name]).any(axis=1)
+        if name == "layers" and differs[1:].any():
+            # The digest differs as well then, but it is not what was changed.
+            differs[0] = False
         if differs.any():
             raise ImageError(
                 f"{name}.mem: word {int(np.argmax(differs))} is not what packing its own "

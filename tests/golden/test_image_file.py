@@ -1,0 +1,328 @@
+import io
+import itertools
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from forging import edit_manifest, replace_file, write_packed
+from random_networks import random_network, random_vectors
+
+from darb.golden import (
+    EngineModel,
+    ImageError,
+    fit_config,
+    pack,
+    read_image,
+    read_vectors,
+    unpack,
+    write_image,
+)
+from darb.golden.image_file import replaced_directory
+
+FILES = ["image.json", "weights.mem", "indices.mem", "rows.mem", "layers.mem", "vectors.npz"]
+MEMORIES = ["weights", "indices", "rows", "layers"]
+
+
+def tiny_network(seed=0):
+    return random_network(np.random.default_rng(seed), [5, 3, 2], ks=range(3), weight_bits=4)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    directory = tmp_path / "image"
+    write_packed(tiny_network(), directory, vectors={"inputs": np.arange(5)[None]})
+    return directory
+
+
+def listing(directory):
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+
+
+def refusal(directory, read=read_image):
+    with pytest.raises(ImageError) as caught:
+        read(directory)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_written_is_read(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, [40, 20, 10, 3], keeps=(1, 2), spare_columns=0.2)
+    image = pack(network, fit_config(network, lanes=4, rows=2))
+    inputs = random_vectors(rng, network, 3)
+    vectors = {"inputs": inputs, "outputs": EngineModel(image).run(inputs)}
+    formats = ("coe", "mif", "bin")
+    assert write_image(image, tmp_path / "image", vectors=vectors, formats=formats) == (
+        tmp_path / "image"
+    )
+    names = FILES + [f"{name}.{kind}" for name in MEMORIES for kind in formats]
+    assert listing(tmp_path / "image") == sorted(names)
+    back = read_image(tmp_path / "image")
+    assert unpack(back) == network.drop_dead_rows()
+    assert back.config == image.config
+    assert back.digest == image.digest
+    got = read_vectors(tmp_path / "image")
+    assert got.keys() == vectors.keys()
+    for name, values in vectors.items():
+        assert got[name].dtype == values.dtype
+        assert (got[name] == values).all()
+
+
+def test_the_same_image_gives_the_same_bytes(tmp_path):
+    for name in ("first", "second"):
+        write_packed(
+            tiny_network(), tmp_path / name, vectors={"inputs": np.eye(5)}, formats=("coe", "bin")
+        )
+    files = listing(tmp_path / "first")
+    assert files == listing(tmp_path / "second")
+    for name in files:
+        assert (tmp_path / "first" / name).read_bytes() == (
+            tmp_path / "second" / name
+        ).read_bytes(), name
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_flipped_bit_is_noticed(tiny, name):
+    """image.json's bits are all flipped in test_manifest; here, through the file, every fifth."""
+    good = (tiny / name).read_bytes()
+    with open(tiny / name, "r+b", buffering=0) as file:
+        for bit in range(0, 8 * len(good), 5 if name == "image.json" else 1):
+            at = bit // 8
+            os.pwrite(file.fileno(), bytes([good[at] ^ 1 << bit % 8]), at)
+            assert refusal(tiny).startswith(f"{name}: "), bit
+            os.pwrite(file.fileno(), good[at : at + 1], at)
+    read_image(tiny)
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_a_flipped_bit_anywhere_in_a_larger_image_is_noticed(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, [150, 60, 20], spare_columns=0.1)
+    vectors = {"inputs": random_vectors(rng, network, 20)}
+    write_packed(network, tmp_path / "image", vectors=vectors, formats=("coe", "mif", "bin"))
+    paths = sorted((tmp_path / "image").iterdir())
+    sizes = np.array([path.stat().st_size for path in paths])
+    for _ in range(1000):
+        by_size = sizes / sizes.sum() if rng.random() < 0.5 else None
+        number = int(rng.choice(len(paths), p=by_size))
+        at = int(rng.integers(sizes[number]))
+        with open(paths[number], "r+b", buffering=0) as file:
+            (good,) = os.pread(file.fileno(), 1, at)
+            os.pwrite(file.fileno(), bytes([good ^ 1 << int(rng.integers(8))]), at)
+            assert refusal(tmp_path / "image").startswith(f"{paths[number].name}: ")
+            os.pwrite(file.fileno(), bytes([good]), at)
+    read_image(tmp_path / "image")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("cut", ["empty", "short", "long", "missing", "directory"])
+def test_a_file_of_another_size(tiny, name, cut):
+    path = tiny / name
+    good = path.read_bytes()
+    path.unlink()
+    if cut == "directory":
+        path.mkdir()
+    elif cut != "missing":
+        path.write_bytes({"empty": b"", "short": good[:-1], "long": good + b"0"}[cut])
+    assert refusal(tiny).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(("first", "second"), [*itertools.combinations(MEMORIES, 2)])
+def test_swapped_memories(tiny, first, second):
+    contents = {name: (tiny / f"{name}.mem").read_bytes() for name in (first, second)}
+    replace_file(tiny, f"{first}.mem", contents[second])
+    replace_file(tiny, f"{second}.mem", contents[first])
+    assert ".mem: " in refusal(tiny)
+
+
+def test_memories_of_another_network(tiny, tmp_path):
+    write_packed(tiny_network(seed=1), tmp_path / "other")
+    for name in ("weights", "layers"):
+        replace_file(tiny, f"{name}.mem", (tmp_path / "other" / f"{name}.mem").read_bytes())
+    assert ".mem: " in refusal(tiny)
+
+
+def test_no_directory_and_no_image(tmp_path):
+    assert refusal(tmp_path / "nowhere") == (
+        f"{tmp_path}/nowhere must be an image directory, but it is no directory"
+    )
+    assert refusal(tmp_path) == (
+        f"image.json: the image must hold this file, but {tmp_path}/image.json is missing"
+    )
+
+
+def test_a_vendor_file_with_other_words(tmp_path):
+    directory = tmp_path / "image"
+    write_packed(tiny_network(), directory, formats=("coe",))
+    path = directory / "rows.coe"
+    content = path.read_bytes()
+    replace_file(directory, "rows.coe", content.replace(b"0", b"1", 1))
+    assert refusal(directory) == "rows.coe: must hold the same words as rows.mem"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"\x93NUMPY\x01\x00", b"not an archive" * 9, b"PK\x05\x06" + bytes(17)]
+)
+def test_forged_vectors(tiny, content):
+    replace_file(tiny, "vectors.npz", content)
+    assert refusal(tiny, read_vectors).startswith("vectors.npz: must hold plain arrays (")
+
+
+def test_pickles_are_never_loaded(tiny, tmp_path):
+    np.savez(tmp_path / "bad.npz", inputs=np.array([{"a": 1}], dtype=object))
+    replace_file(tiny, "vectors.npz", (tmp_path / "bad.npz").read_bytes())
+    assert refusal(tiny, read_vectors) == (
+        "vectors.npz: must hold plain arrays (Object arrays cannot be loaded when "
+        "allow_pickle=False)"
+    )
+
+
+def test_a_giant_array_that_is_not_there(tiny):
+    header = io.BytesIO()
+    shape = {"descr": "<i8", "fortran_order": False, "shape": (10**15,)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("inputs.npy", header.getvalue() + bytes(8))
+    replace_file(tiny, "vectors.npz", archive.getvalue())
+    assert refusal(tiny, read_vectors).startswith("vectors.npz: must hold plain arrays (")
+
+
+def test_no_vectors(tmp_path):
+    write_packed(tiny_network(), tmp_path / "image")
+    assert refusal(tmp_path / "image", read_vectors) == (
+        "vectors.npz: the image must hold this file, but it has no vectors"
+    )
+
+
+def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"^formats must be among \['bin', 'coe', 'mif'\], not 'hex'$"
+    ):
+        write_packed(tiny_network(), tmp_path / "image", formats=("coe", "hex"))
+    assert listing(tmp_path) == []
+
+
+def test_the_manifest_is_read_by_a_person(tiny):
+    lines = (tiny / "image.json").read_text().splitlines()
+    order = tiny_network().layers[0].columns.tolist()
+    assert f'   "order": {order}' in lines
+    assert ' "version": 1,' in lines
+    manifest = json.loads("\n".join(lines))
+    weights = manifest["memories"]["weights"]
+    assert f'  "weights": {json.dumps(weights)},' in lines
+
+
+@pytest.mark.parametrize("fail_at", range(6))
+def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch, fail_at):
+    directory = tmp_path / "image"
+    write_packed(tiny_network(), directory, vectors={"inputs": np.zeros(1)})
+    before = {name: (directory / name).read_bytes() for name in listing(directory)}
+    written = 0
+    whole = Path.write_bytes
+
+    def failing(path, content):
+        nonlocal written
+        if written == fail_at:
+            whole(path, content[: len(content) // 2])
+            raise OSError("disk full")
+        written += 1
+        return whole(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", failing)
+    for target in (directory, tmp_path / "new"):
+        written = 0
+        with pytest.raises(OSError, match="disk full"):
+            write_packed(tiny_network(seed=1), target, vectors={"inputs": np.ones(1)})
+    assert listing(tmp_path) == ["image", *(f"image/{name}" for name in before)]
+    assert {name: (directory / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("fail_at", [0, 1])
+def test_a_failed_exchange_leaves_what_was_there(tiny, monkeypatch, fail_at):
+    before = listing(tiny.parent)
+    whole, calls = os.rename, []
+
+    def failing(source, target):
+        calls.append(source)
+        if len(calls) == fail_at + 1:
+            raise OSError("no rename")
+        whole(source, target)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OSError, match="no rename"):
+        write_packed(tiny_network(seed=1), tiny)
+    assert listing(tiny.parent) == before
+    assert unpack(read_image(tiny)) == tiny_network().drop_dead_rows()
+
+
+def test_an_earlier_image_is_replaced_whole(tiny):
+    write_packed(tiny_network(seed=1), tiny)
+    assert "vectors.npz" not in listing(tiny)
+    assert unpack(read_image(tiny)) == tiny_network(seed=1).drop_dead_rows()
+    assert listing(tiny.parent) == ["image", *(f"image/{name}" for name in listing(tiny))]
+
+
+def test_through_a_link_its_target_is_replaced(tiny):
+    link = tiny.parent / "link"
+    link.symlink_to(tiny)
+    write_packed(tiny_network(seed=1), link)
+    assert link.is_symlink()
+    assert unpack(read_image(tiny)) == tiny_network(seed=1).drop_dead_rows()
+
+
+def test_parents_are_made_and_an_empty_directory_is_taken(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "a/b/c"):
+        write_packed(tiny_network(), tmp_path / name)
+        read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("precious", ["file", "directory"])
+def test_something_else_is_never_replaced(tmp_path, precious):
+    target = tmp_path / "precious"
+    if precious == "file":
+        target.write_text("mine")
+    else:
+        target.mkdir()
+        (target / "thesis.txt").write_text("mine")
+    before = listing(tmp_path)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared whole
+        write_packed(tiny_network(), target)
+    assert str(caught.value) == (
+        f"output {target} must be a new directory, an empty one or one that holds image.json"
+    )
+    assert listing(tmp_path) == before
+
+
+def test_replaced_directory_is_readable_by_others(tmp_path):
+    with replaced_directory(tmp_path / "out", "marker") as fresh:
+        (fresh / "marker").write_text("")
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o755
+
+
+def test_an_index_past_the_segment_with_every_checksum_right(tmp_path):
+    directory = tmp_path / "image"
+    network = random_network(np.random.default_rng(0), [5, 1], ks=(2,), lanes=1)
+    write_packed(network, directory, lanes=1, rows=1)
+    content = (directory / "indices.mem").read_bytes()
+    replace_file(directory, "indices.mem", b"%03x\n" % (int(content, 16) | 3 << 2))
+    assert refusal(directory) == (
+        "indices.mem: layer fc0, packed row 0, lane 0, slot 1: index must stay below column 5, "
+        "not 7"
+    )
+
+
+def test_the_digest_of_the_manifest(tiny):
+    edit_manifest(tiny, lambda manifest: manifest.update(digest="0" * 24))
+    digest = pack(tiny_network(), read_config(tiny)).digest
+    assert refusal(tiny) == f"image.json: digest must be {digest}, not '{'0' * 24}'"
+
+
+def read_config(directory):
+    network = tiny_network()
+    assert (directory / "image.json").is_file()
+    return fit_config(network, lanes=2, rows=2)
