@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,21 @@ def logits(model: nn.Module, x: NDArray | torch.Tensor) -> torch.Tensor:
 def accuracy(model: nn.Module, x: NDArray | torch.Tensor, y: NDArray | torch.Tensor) -> float:
     """Return the share of vectors whose largest output is that of their label."""
     return float((logits(model, x).argmax(dim=1) == torch.as_tensor(y)).double().mean())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute with one thread, then with as many as before.
+
+    Networks this small gain nothing from a second one, and lose much where cores are shared. And
+    sums then run in one order, so that a seed gives the same network on any number of cores.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -153,11 +169,11 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, lr, total_steps=epochs * steps, pct_start=0.05, cycle_momentum=False
     )
-    # Without shifts the teacher says the same in every epoch.
-    taught = logits(teacher, images) if teacher is not None and not shift else None
     best, best_state = -1.0, copy.deepcopy(model.state_dict())
-    with torch.random.fork_rng(devices=[]):
+    with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        # Without shifts the teacher says the same in every epoch.
+        taught = logits(teacher, images) if teacher is not None and not shift else None
         for epoch in range(epochs):
             model.train()
             order = torch.randperm(len(images), generator=generator)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from darb.golden import EngineModel, fit_config, pack
 from darb.golden.fixed_point import requantize
 from darb.golden.pattern import Pattern
 from darb.sw.pruning import prune
@@ -216,3 +217,19 @@ def test_input_refused(values, kind, text):
     network = quantize(mlp((20, 3)), X)
     with pytest.raises(kind, match=f"^{re.escape(text)}$"):
         quantize_input(network, values)
+
+
+@pytest.mark.parametrize("order", ["natural", "spread"])
+@pytest.mark.parametrize("lanes", [None, 4])
+@pytest.mark.parametrize("method", ["darb", "bmwm"])
+def test_golden_packs_and_computes_it(order, lanes, method):
+    model = mlp((20, 40, 30, 10), seed=1)
+    pruned = prune(
+        model, ratio=3, calibration=X, order=order, lanes=lanes, rows=2, method=method
+    ).finalize()
+    network = quantize(pruned, X)
+    image = pack(network, fit_config(network, lanes=4, rows=2))
+    inputs = quantize_input(network, X)
+    assert (EngineModel(image).run(inputs) == integer_outputs(network, X)).all()
+    stored = sum(layer.stored_weights() for layer in EngineModel(image).layers)
+    assert stored == pruned.report.stored
