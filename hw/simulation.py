@@ -137,9 +137,7 @@ def build(
         config = directory / "verilator.vlt"
         config.write_text(resources.files("darb.hw").joinpath("verilator.vlt").read_text())
         sources = [config, *sources]
-        arguments = ["--no-public-flat-rw", "-O3", "--x-assign", "fast"]
-        # The wheel's makefile leaves the option empty that its precompiled header needs.
-        arguments += ["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include"]
+        arguments = ["--no-public-flat-rw", "--x-assign", "fast"]
     log = directory / "build.log"
     with simulator.active():
         try:

@@ -1,0 +1,90 @@
+import random
+
+from configs import small_config
+
+from darb.hw.vector_loader import VectorLoader
+
+BEATS = 5
+
+
+def run_packets(lengths, *, release_after):
+    """Send packets of these lengths; return what was written, taken and reported."""
+    loader = VectorLoader(config=small_config())
+    rng = random.Random(len(lengths))
+    writes, taken, errors = [], [], []
+
+    async def source(ctx):
+        ctx.set(loader.enable, 1)
+        ctx.set(loader.beats, BEATS)
+        for packet, length in enumerate(lengths):
+            for beat in range(length):
+                while rng.random() < 0.2:
+                    await ctx.tick()
+                ctx.set(loader.i.valid, 1)
+                for s in range(4):
+                    ctx.set(loader.i.payload.data[s], packet)
+                ctx.set(loader.i.payload.last, beat == length - 1)
+                await ctx.tick().until(loader.i.ready)
+                ctx.set(loader.i.valid, 0)
+        for _ in range(4 * release_after):
+            await ctx.tick()
+
+    async def sequencer(ctx):
+        ctx.set(loader.take, 0)
+        for _ in range(lengths.count(BEATS)):
+            await ctx.tick().until(loader.waiting)
+            ctx.set(loader.take, 1)
+            await ctx.tick()
+            ctx.set(loader.take, 0)
+            taken.append(len(writes))
+            for _ in range(release_after):
+                await ctx.tick()
+            ctx.set(loader.release, 1)
+            await ctx.tick()
+            ctx.set(loader.release, 0)
+
+    async def monitor(ctx):
+        signals = (
+            loader.load_en,
+            loader.load_half,
+            loader.load_addr,
+            loader.load_data[0],
+            loader.too_short,
+            loader.too_long,
+        )
+        async for _, _, en, half, addr, data, short, long in ctx.tick().sample(*signals):
+            if en:
+                writes.append((half, addr, data))
+            if short or long:
+                errors.append("short" if short else "long")
+
+    from amaranth.sim import Simulator
+
+    simulator = Simulator(loader)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(source)
+    simulator.add_testbench(sequencer)
+    simulator.add_testbench(monitor, background=True)
+    simulator.run()
+    return writes, taken, errors
+
+
+def test_vectors_alternate_between_halves_and_wait_for_release():
+    writes, taken, errors = run_packets([BEATS] * 6, release_after=40)
+    assert [(half, addr, data) for half, addr, data in writes] == [
+        (packet % 2, beat, packet) for packet in range(6) for beat in range(BEATS)
+    ]
+    assert not errors
+    # When vector v is taken, no more than two are in the banks.
+    assert all(count <= (v + 2) * BEATS for v, count in enumerate(taken))
+
+
+def test_short_and_long_packets_are_dropped_and_the_next_is_whole():
+    lengths = [BEATS, 1, BEATS, BEATS - 1, BEATS + 1, BEATS, 3 * BEATS, 2, 2, BEATS]
+    writes, taken, errors = run_packets(lengths, release_after=1)
+    assert errors == ["short", "short", "long", "long", "short", "short"]
+    assert len(taken) == 4
+    whole = [packet for packet, length in enumerate(lengths) if length == BEATS]
+    for v, packet in enumerate(whole):
+        mine = [(half, addr) for half, addr, data in writes if data == packet]
+        assert mine == [(v % 2, beat) for beat in range(BEATS)]
