@@ -19,8 +19,8 @@ from cocotb.simtime import get_sim_time
 from cocotb.triggers import FallingEdge, First, ValueChange
 
 from darb.hw.axi_lite_registers import REGISTERS
+from darb.hw.cocotb_runner import JOB_VARIABLE
 
-JOB_VARIABLE = "DARB_BENCH_JOB"
 _PERIOD = 10
 _RESET_CLOCKS = 4
 _PROGRESS_VECTORS = 50

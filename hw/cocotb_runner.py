@@ -1,0 +1,207 @@
+"""Compiles generated Verilog for cocotb and runs the bench on it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darb.golden.image import Image
+from darb.golden.timeline import schedule
+from darb.hw.simulators import Simulator
+from darb.hw.stimulus import to_beats
+from darb.hw.verilog import TOP, VERILOG
+
+BENCH = "darb.hw.cocotb_bench"
+JOB_VARIABLE = "DARB_BENCH_JOB"
+_POLL_SECONDS = 0.2
+_TAIL_CLOCKS = 256
+
+
+class SimulationError(RuntimeError):
+    """The simulator failed; names its log."""
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What the two ends of the streams do to the engine.
+
+    Parameters
+    ----------
+    idle : float
+        Chance, each clock, that the source has no beat to offer; an offered beat stays.
+    blocked : float
+        Chance, each clock, that the sink takes nothing.
+    reset_clock : int, optional
+        Reset the engine in this clock and start again from the first vector.
+    seed : int
+        Of the draws.
+
+    Raises
+    ------
+    ValueError
+        If a chance is not in 0..0.99, or the clock is negative.
+    """
+
+    idle: float = 0.0
+    blocked: float = 0.0
+    reset_clock: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("idle", "blocked"):
+            if not 0 <= getattr(self, name) <= 0.99:
+                raise ValueError(f"{name} must be in 0..0.99, not {getattr(self, name)!r}")
+        if self.reset_clock is not None and self.reset_clock < 0:
+            raise ValueError(f"reset_clock must not be negative, not {self.reset_clock!r}")
+
+
+def _runner(simulator: Simulator):
+    from cocotb_tools.runner import get_runner
+
+    return get_runner(simulator.name)
+
+
+def build(
+    directory: Path, simulator: Simulator, *, waves: bool = False, verilog: str = VERILOG
+) -> None:
+    """Compile the Verilog in `directory` for cocotb.
+
+    Raises
+    ------
+    SimulationError
+        If the compiler refuses it.
+    """
+    arguments, sources = [], [directory / verilog]
+    if simulator.name == "verilator":
+        config = directory / "verilator.vlt"
+        config.write_text(resources.files("darb.hw").joinpath("verilator.vlt").read_text())
+        sources = [config, *sources]
+        arguments = ["--no-public-flat-rw", "--x-assign", "fast"]
+    log = directory / "build.log"
+    with simulator.active():
+        try:
+            _runner(simulator).build(
+                sources=sources,
+                hdl_toplevel=TOP,
+                build_dir=directory / "sim_build",
+                build_args=arguments,
+                waves=waves,
+                always=True,
+                timescale=("1ns", "1ps"),
+                log_file=log,
+            )
+        except (SystemExit, RuntimeError, OSError) as error:
+            raise SimulationError(f"{simulator.name} cannot compile, see {log} ({error})") from None
+
+
+def run_cocotb(
+    directory: Path,
+    simulator: Simulator,
+    *,
+    module: str,
+    environment: dict[str, str],
+    waves: bool = False,
+) -> None:
+    """Run a cocotb test module on what `build` compiled, in `directory`, with its .mem files.
+
+    Parameters
+    ----------
+    directory : Path
+    simulator : Simulator
+    module : str
+        Importable name of the test module.
+    environment : dict of str to str
+        Variables that it finds.
+    waves : bool
+        Record every signal; `build` must have been told so too.
+
+    Raises
+    ------
+    SimulationError
+        If a test fails or the simulator stops.
+    """
+    from cocotb_tools.check_results import get_results
+
+    results, log = directory / "results.xml", directory / "run.log"
+    results.unlink(missing_ok=True)
+    try:
+        _runner(simulator).test(
+            test_module=module,
+            hdl_toplevel=TOP,
+            hdl_toplevel_lang="verilog",
+            build_dir=directory / "sim_build",
+            test_dir=directory,
+            results_xml=str(results),
+            extra_env=environment,
+            waves=waves,
+            log_file=log,
+        )
+        tests, failures = get_results(results)
+    except (SystemExit, RuntimeError, OSError) as error:
+        raise SimulationError(f"{simulator.name} stopped before the end, see {log}") from error
+    if failures or not tests:
+        raise SimulationError(f"{failures} of {tests} benches failed, see {log}")
+
+
+def run_bench(
+    directory: Path,
+    simulator: Simulator,
+    image: Image,
+    vectors: NDArray[np.int64],
+    *,
+    disturbance: Disturbance,
+    waves: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, NDArray]:
+    """Run the bench on what `build` compiled; returns what it saw.
+
+    Raises
+    ------
+    SimulationError
+        If the simulator stops before the bench ends.
+    """
+    beats = to_beats(image, vectors)
+    plan = schedule(image)
+    job = {
+        "stimulus": str(directory / "stimulus.npy"),
+        "observations": str(directory / "observations.npz"),
+        "progress": str(directory / "progress"),
+        "beats": plan.input_beats,
+        "words": plan.output_beats,
+        "idle": disturbance.idle,
+        "blocked": disturbance.blocked,
+        "reset_clock": disturbance.reset_clock,
+        "seed": disturbance.seed,
+        "tail": 2 * plan.cycles + _TAIL_CLOCKS,
+    }
+    np.save(job["stimulus"], beats)
+    Path(job["observations"]).unlink(missing_ok=True)
+    Path(job["progress"]).write_text("0")
+    (directory / "job.json").write_text(json.dumps(job))
+    failure: list[SimulationError] = []
+
+    def body() -> None:
+        environment = {JOB_VARIABLE: str(directory / "job.json")}
+        try:
+            run_cocotb(directory, simulator, module=BENCH, environment=environment, waves=waves)
+        except SimulationError as error:
+            failure.append(error)
+
+    with simulator.active():
+        thread = threading.Thread(target=body)
+        thread.start()
+        while thread.is_alive():
+            thread.join(_POLL_SECONDS)
+            if progress is not None:
+                progress(int(Path(job["progress"]).read_text() or 0), len(vectors))
+    if failure:
+        raise failure[0]
+    with np.load(job["observations"]) as archive:
+        return dict(archive)
