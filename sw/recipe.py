@@ -61,7 +61,7 @@ RECIPES = {
         dense_epochs=40,
         dense_lr=3e-3,
         pruned_epochs=80,
-        pruned_lr=3e-3,
+        pruned_lr=6e-3,
     ),
     "mnist": Recipe(
         sizes=(784, 300, 100, 10),
@@ -69,7 +69,7 @@ RECIPES = {
         dropout=0.2,
         dense_epochs=12,
         dense_lr=2e-3,
-        pruned_epochs=16,
+        pruned_epochs=30,
         pruned_lr=2e-3,
     ),
 }
