@@ -20,8 +20,8 @@ _HOMES = {
     "load_exported": "darb.sw.exported_program",
     "mask": "darb.sw.pruning",
     "prune": "darb.sw.pruning",
-    "quantize": "darb.sw.quantize",
-    "quantize_input": "darb.sw.quantize",
+    "quantize": "darb.sw.quantization",
+    "quantize_input": "darb.sw.quantization",
 }
 
 __all__ = list(_HOMES)

@@ -27,7 +27,7 @@ from darb.sw.inspection import ImageReport, inspect_image
 from darb.sw.pattern_picture import draw_pattern
 from darb.sw.pruning import PruneConfig, PrunedModel, prune
 from darb.sw.pruning.config import ORDERS, SALIENCIES, check_choice, check_int, check_ratio
-from darb.sw.quantize import quantize, quantize_input
+from darb.sw.quantization import quantize, quantize_input
 from darb.sw.recipe import Recipe, prune_and_retrain, recipe_of, train_dense
 from darb.sw.training import Epoch, accuracy, calibration_of, mlp
 
@@ -110,6 +110,9 @@ class DemoSettings:
         return max(MULTIPLIERS[self.data], (self.lanes or 1) * (self.rows or 1))
 
 
+Tell = Callable[[int, int, str], None]
+
+
 @dataclass
 class _Stages:
     """Tells of the stages and notes how long each takes."""
@@ -118,17 +121,21 @@ class _Stages:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Callable[[int, int, str], None]]:
+    def stage(self, name: str) -> Iterator[Tell]:
+        """Time a stage; it is told of as ended only when it has, with its last note."""
         begin = time.monotonic()
+        last = {"total": 1, "note": ""}
 
         def tell(done: int, total: int, note: str = "") -> None:
-            # The stage has not ended while its body runs; what follows the last part counts too.
+            last.update(total=total, note=note)
             if self.progress is not None:
-                self.progress(name, min(done, total), total, note)
+                self.progress(name, min(done, total - 1), total, note)
 
         tell(0, 1)
         yield tell
         self.seconds[name] = round(time.monotonic() - begin, 3)
+        if self.progress is not None:
+            self.progress(name, last["total"], last["total"], last["note"])
 
 
 def _load(settings: DemoSettings) -> Dataset:
@@ -141,7 +148,7 @@ def _load(settings: DemoSettings) -> Dataset:
     return data
 
 
-def _tell_epochs(tell: Callable[[int, int, str], None]) -> Callable[[Epoch], None]:
+def _tell_epochs(tell: Tell) -> Callable[[Epoch], None]:
     def on_epoch(epoch: Epoch) -> None:
         tell(epoch.index, epoch.epochs, f"validation {100 * epoch.validation:.2f} %")
 
@@ -152,7 +159,7 @@ def _fold(
     settings: DemoSettings,
     dense: nn.Module,
     calibration: NDArray[np.float32],
-    tell: Callable[[int, int, str], None],
+    tell: Tell,
 ) -> Folding:
     """Choose the engine's shape on the network pruned at once, for retraining moves no block."""
 
@@ -220,11 +227,11 @@ def _summarise(
         "vectors": len(result.outputs),
         "mismatches": result.mismatches,
         "cycle_mismatches": result.cycle_mismatches,
-        "cycles_per_vector": int(result.cycles.max()),
+        "cycles_per_vector": result.registers["cycles"] / len(result.outputs),
         "latency_cycles": result.latency,
         "interval_cycles": result.interval,
         "predicted_interval_cycles": report.interval,
-        "utilisation": report.stored / (report.multipliers * (result.interval or report.interval)),
+        "utilisation": report.utilisation_steady,
         "simulator": result.simulator,
     }
 
@@ -305,6 +312,7 @@ def run_demo(
             generate(image_dir, fresh / "build")
             tell(1, 1)
         with stages.stage("simulate") as tell:
+            tell(0, 1, "compiling")
             result = simulate(
                 image_dir,
                 simulator=settings.simulator,

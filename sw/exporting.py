@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from darb.golden.fixed_point import signed_range
 from darb.sw.input_scaling import scale_inputs
 
 RANDOM_VECTORS = 16
+MOST_ROOM = 16
 
 
 def random_vectors(
@@ -65,6 +68,49 @@ def _integer_vectors(network: IntegerNetwork, vectors: ArrayLike | None) -> NDAr
     )
 
 
+def check_room(room: object) -> None:
+    """Refuse a `room` that is no number of 1..16."""
+    if isinstance(room, bool) or not isinstance(room, int | float):
+        raise TypeError(f"room must be a number, not {room!r}")
+    if not 1 <= room <= MOST_ROOM:
+        raise ValueError(f"room must be in 1..{MOST_ROOM}, not {room!r}")
+
+
+def roomy_config(
+    network: IntegerNetwork, *, lanes: int, rows: int, room: float = 1.0, **pinned: object
+) -> EngineConfig:
+    """Return a config that also holds networks somewhat larger than this one.
+
+    Parameters
+    ----------
+    network : IntegerNetwork
+    lanes, rows : int
+        S and R.
+    room : float
+        Every memory gets this many times the words that it needs. Above 1 accumulators are 32
+        bits wide and blocks of 64 columns are served, whatever this network needs.
+    **pinned
+        As in `darb.golden.fit_config`.
+
+    Raises
+    ------
+    TypeError
+        If `room` is no number.
+    ValueError
+        If it is below 1, or a config cannot be that large.
+    """
+    check_room(room)
+    config = fit_config(network, lanes=lanes, rows=rows, **pinned)
+    if room == 1:
+        return config
+    depths = {
+        field.name: math.ceil(room * getattr(config, field.name))
+        for field in dataclasses.fields(config)
+        if field.name.endswith("_depth")
+    }
+    return dataclasses.replace(config, accumulator_bits=32, max_k=max(config.max_k, 6), **depths)
+
+
 def _config(
     network: IntegerNetwork,
     *,
@@ -72,6 +118,7 @@ def _config(
     rows: int | None,
     output_mode: OutputMode | str | None,
     config: EngineConfig | None,
+    room: float,
 ) -> EngineConfig:
     if output_mode is not None:
         names = [mode.value for mode in OutputMode]
@@ -82,7 +129,7 @@ def _config(
         if lanes is None or rows is None:
             raise TypeError("lanes and rows must be given where no config is")
         pinned = {} if output_mode is None else {"output_mode": output_mode}
-        return fit_config(network, lanes=lanes, rows=rows, **pinned)
+        return roomy_config(network, lanes=lanes, rows=rows, room=room, **pinned)
     for name, value in (("lanes", lanes), ("rows", rows), ("output_mode", output_mode)):
         fixed = getattr(config, name)
         if value is not None and value != fixed:
@@ -97,6 +144,7 @@ def export(
     lanes: int | None = None,
     rows: int | None = None,
     output_mode: OutputMode | str | None = None,
+    room: float = 1.0,
     config: EngineConfig | None = None,
     like: str | Path | None = None,
     vectors: ArrayLike | None = None,
@@ -113,8 +161,11 @@ def export(
         S and R of the engine; both needed unless `config` or `like` gives them.
     output_mode : OutputMode or str, optional
         What the last layer sends; accumulators by default.
+    room : float
+        Above 1, the engine also holds networks that much larger; see `roomy_config`. Without a
+        config only.
     config : EngineConfig, optional
-        An engine that exists already; the smallest that holds the network by default.
+        An engine that exists already.
     like : path, optional
         Another image, whose config is taken, so that the Verilog generated from it serves.
     vectors : array_like, shape (B, ...), optional
@@ -142,7 +193,9 @@ def export(
         if config is not None:
             raise TypeError("config and like exclude each other")
         config = read_image(like).config
-    config = _config(network, lanes=lanes, rows=rows, output_mode=output_mode, config=config)
+    config = _config(
+        network, lanes=lanes, rows=rows, output_mode=output_mode, config=config, room=room
+    )
     image = pack(network, config)
     stored = golden_vectors(image, _integer_vectors(network, vectors))
     return write_image(image, directory, vectors=stored, formats=tuple(formats))

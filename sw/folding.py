@@ -20,8 +20,8 @@ class Folding:
     ----------
     lanes, rows : int
         S and R.
-    interval : int
-        Clocks between vectors that follow one another without a pause.
+    interval : float
+        Mean clocks between vectors that follow one another without a pause.
     cycles : int
         Clocks from a vector's first step to its last.
     stored : int
@@ -30,7 +30,7 @@ class Folding:
 
     lanes: int
     rows: int
-    interval: int
+    interval: float
     cycles: int
     stored: int
 
@@ -50,6 +50,8 @@ def _check_count(name: str, value: object, most: int) -> None:
         raise TypeError(f"{name} must be an int, not {value!r}")
     if not 1 <= value <= most:
         raise ValueError(f"{name} must be in 1..{most}, not {value!r}")
+    if name != "multipliers" and value & (value - 1):
+        raise ValueError(f"{name} must be a power of two, not {value!r}")
 
 
 def _powers(pinned: int | None, most: int) -> Iterator[int]:

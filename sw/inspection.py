@@ -113,8 +113,8 @@ class ImageReport:
         Clocks from a vector's first step to its last.
     latency : int
         Clocks from a lone vector's first input beat to its last output beat, both counted.
-    interval : int
-        Clocks between vectors that follow one another without a pause.
+    interval : float
+        Mean clocks between vectors that follow one another without a pause.
     utilisation_single, utilisation_steady : float
         Useful multiply-accumulates over multipliers times `cycles`, and times `interval`.
     """
@@ -128,7 +128,7 @@ class ImageReport:
     mean_index_bits: float
     cycles: int
     latency: int
-    interval: int
+    interval: float
     utilisation_single: float
     utilisation_steady: float
 

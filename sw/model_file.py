@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from darb.golden import EngineConfig, IntegerNetwork, read_image
+from darb.golden.image_file import MANIFEST, replaced_directory
+from darb.golden.vendor_formats import FORMATS
 from darb.sw.array_files import read_array
 from darb.sw.exported_program import load_exported
-from darb.sw.exporting import RANDOM_VECTORS, export
+from darb.sw.exporting import RANDOM_VECTORS, check_room, export
 from darb.sw.folding import choose_folding
 from darb.sw.pruning import prune
-from darb.sw.pruning.config import check_ratio
-from darb.sw.quantize import quantize
+from darb.sw.pruning.config import check_choice, check_int, check_ratio
+from darb.sw.quantization import quantize
 
 MULTIPLIERS = 32
 
@@ -60,6 +62,7 @@ def export_model_file(
     activation_bits: int = 8,
     formats: tuple[str, ...] = (),
     output_mode: str | None = None,
+    room: float = 1.0,
     like: str | Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Path:
@@ -80,7 +83,7 @@ def export_model_file(
     multipliers : int, optional
         32 by default, or ``lanes * rows`` where that is more.
     weight_bits, activation_bits : int
-    formats, output_mode, like
+    formats, output_mode, room, like
         As in `darb.sw.export`.
     progress : callable, optional
         Called with a stage, how much of it is done, and of how much.
@@ -96,11 +99,22 @@ def export_model_file(
         If a file or an argument does not fit.
     """
     tell = progress or (lambda stage, done, total: None)
+    directory = Path(directory)
     check_ratio(ratio)
+    check_room(room)
+    check_int("weight_bits", weight_bits, 2, 8)
+    check_int("activation_bits", activation_bits, 2, 8)
+    for name in formats:
+        check_choice("formats", name, tuple(FORMATS))
     network_module = load_exported(model)
     inputs = _read_calibration(Path(calibration), _inputs_of(network_module))
     config = None if like is None else read_image(like).config
     _check_shape(config, lanes, rows, multipliers)
+    if None not in (lanes, rows, multipliers) and lanes * rows > multipliers:
+        raise ValueError(
+            f"multipliers must be at least {lanes * rows} for the lanes and rows asked for, "
+            f"not {multipliers!r}"
+        )
 
     def integer_network(lanes: int, rows: int) -> IntegerNetwork:
         source = load_exported(model)
@@ -110,31 +124,36 @@ def export_model_file(
             ).finalize()
         return quantize(source, inputs, weight_bits=weight_bits, activation_bits=activation_bits)
 
-    if config is not None:
-        lanes, rows = config.lanes, config.rows
-    elif lanes is None or rows is None:
-        dense = None if ratio > 1 else integer_network(1, 1)
-        fold = choose_folding(
-            dense or integer_network,
-            multipliers=multipliers or max(MULTIPLIERS, lanes or 1, rows or 1),
+    if multipliers is None:
+        multipliers = max(MULTIPLIERS, lanes or 1, rows or 1)
+    # A directory that cannot be written is refused before the work, not after it.
+    with replaced_directory(directory, MANIFEST) as fresh:
+        if config is not None:
+            lanes, rows = config.lanes, config.rows
+        elif lanes is None or rows is None:
+            dense = None if ratio > 1 else integer_network(1, 1)
+            fold = choose_folding(
+                dense or integer_network,
+                multipliers=multipliers,
+                lanes=lanes,
+                rows=rows,
+                progress=lambda done, total: tell("fold", done, total),
+            )
+            lanes, rows = fold.lanes, fold.rows
+        tell("quantise", 0, 1)
+        network = integer_network(lanes, rows)
+        tell("quantise", 1, 1)
+        tell("pack", 0, 1)
+        export(
+            network,
+            fresh,
             lanes=lanes,
             rows=rows,
-            progress=lambda done, total: tell("fold", done, total),
+            output_mode=output_mode,
+            room=room,
+            config=config,
+            vectors=inputs[:RANDOM_VECTORS],
+            formats=formats,
         )
-        lanes, rows = fold.lanes, fold.rows
-    tell("quantise", 0, 1)
-    network = integer_network(lanes, rows)
-    tell("quantise", 1, 1)
-    tell("pack", 0, 1)
-    written = export(
-        network,
-        directory,
-        lanes=lanes,
-        rows=rows,
-        output_mode=output_mode,
-        config=config,
-        vectors=inputs[:RANDOM_VECTORS],
-        formats=formats,
-    )
-    tell("pack", 1, 1)
-    return written
+        tell("pack", 1, 1)
+    return directory

@@ -98,7 +98,7 @@ def demo(
 
 
 def _show(summary: dict, out: Path) -> None:
-    from darb.sw.cli.screen import percent, show_next, show_table
+    from darb.sw.cli.screen import clocks, percent, show_next, show_table
 
     rows = [
         ("accuracy, dense", f"{100 * summary['accuracy_dense']:.2f} %"),
@@ -114,8 +114,8 @@ def _show(summary: dict, out: Path) -> None:
         ("vectors simulated", f"{summary['vectors']:,}"),
         ("mismatches", f"{summary['mismatches']:,}"),
         ("cycle mismatches", f"{summary['cycle_mismatches']:,}"),
-        ("cycles a vector", f"{summary['cycles_per_vector']:,}"),
-        ("cycles, back to back", f"{summary['interval_cycles']:,}"),
+        ("cycles a vector", clocks(summary["cycles_per_vector"])),
+        ("cycles, back to back", clocks(summary["predicted_interval_cycles"])),
         ("utilisation", percent(summary["utilisation"])),
         ("seconds", ", ".join(f"{name} {s:.1f}" for name, s in summary["seconds"].items())),
     ]

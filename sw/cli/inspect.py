@@ -59,7 +59,7 @@ def _show_memories(report: ImageReport) -> None:
 
 
 def _show_summary(report: ImageReport, directory: Path) -> None:
-    from darb.sw.cli.screen import percent, show_next, show_table
+    from darb.sw.cli.screen import clocks, percent, show_next, show_table
 
     config = report.config
     checked = "every checksum"
@@ -81,7 +81,7 @@ def _show_summary(report: ImageReport, directory: Path) -> None:
         ("... without padding", f"{int(config['weight_bits']) + report.mean_index_bits:.2f}"),
         ("cycles a vector", f"{report.cycles:,}"),
         ("... utilisation", percent(report.utilisation_single)),
-        ("cycles, back to back", f"{report.interval:,}"),
+        ("cycles, back to back", clocks(report.interval)),
         ("... utilisation", percent(report.utilisation_steady)),
         ("latency", f"{report.latency:,} cycles, first input beat to last output beat"),
     ]

@@ -29,6 +29,7 @@ class Stages:
         self._progress = progress
         self._console = console
         self._tasks: dict[str, TaskID] = {}
+        self._told: set[str] = set()
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Show that `done` of `total` parts of `stage` are finished."""
@@ -36,7 +37,8 @@ class Stages:
             self._tasks[stage] = self._progress.add_task(stage, total=total, note="")
         task = self._tasks[stage]
         self._progress.update(task, completed=done, total=total, note=escape(note))
-        if done >= total and not self._console.is_terminal:
+        if done >= total and stage not in self._told and not self._console.is_terminal:
+            self._told.add(stage)
             elapsed = self._progress.tasks[self._progress.task_ids.index(task)].elapsed or 0.0
             self._console.print(f"{stage:<10} {elapsed:6.1f} s  {note}", markup=False)
 
@@ -95,6 +97,11 @@ def show_next(*lines: str) -> None:
     console = Console()
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def clocks(count: float) -> str:
+    """Return a number of clocks, which may be a mean that ends in a half."""
+    return f"{count:,.1f}".removesuffix(".0")
 
 
 def percent(share: float) -> str:

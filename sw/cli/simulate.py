@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from darb.hw.simulation import SimulationResult
 
 
+WAVES_DIRECTORY = "darb-waves"
+
+
 class Simulator(StrEnum):
     """Simulators that the bench runs on."""
 
@@ -33,9 +36,15 @@ def simulate(
             "and rounded. By default the image's own.",
         ),
     ] = None,
-    waves: Annotated[bool, typer.Option("--waves", help="Record every signal.")] = False,
+    waves: Annotated[
+        bool, typer.Option("--waves", help="Record every signal, in --build-dir.")
+    ] = False,
     build_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to build; kept, and used again.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help=f"Keep Verilog, logs and waves here; with --waves {WAVES_DIRECTORY} by default.",
+        ),
     ] = None,
 ) -> None:
     """Simulate an image's engine and compare outputs and cycles with the golden model.
@@ -48,12 +57,15 @@ def simulate(
     from darb.sw.cli.screen import stages
     from darb.sw.input_scaling import image_inputs
 
+    if waves and build_dir is None:
+        build_dir = Path(WAVES_DIRECTORY)
     image = read_image(directory)
     inputs = None if vectors is None else image_inputs(image, read_array(vectors))
     with stages() as show:
         show("build", 0, 1)
 
         def progress(done: int, total: int) -> None:
+            # The simulator reports vectors only once it is built.
             show("build", 1, 1)
             show("simulate", done, total)
 
@@ -66,34 +78,36 @@ def simulate(
             progress=progress,
         )
     _show(result, image)
-    if result.mismatches or result.cycle_mismatches:
+    if not result.exact:
         raise typer.Exit(1)
 
 
 def _show(result: SimulationResult, image: Image) -> None:
     from darb.golden import EngineModel
     from darb.golden.timeline import utilisation
-    from darb.sw.cli.screen import percent, show_next, show_table
+    from darb.sw.cli.screen import clocks, percent, show_next, show_table
 
+    count = len(result.outputs)
     rows = [
         ("simulator", result.simulator),
-        ("vectors", f"{len(result.outputs):,}"),
+        ("vectors", f"{count:,}"),
         ("mismatches", f"{result.mismatches:,}"),
         ("cycle mismatches", f"{result.cycle_mismatches:,}"),
-        ("cycles a vector", f"{result.cycles.min():,}..{result.cycles.max():,}"),
-        ("latency", f"{result.latency:,} cycles"),
+        ("cycles a vector", clocks(result.registers["cycles"] / count)),
+        ("latency", f"{result.latency:,} cycles, first input beat to last output beat"),
     ]
-    if result.interval:
+    if count > 1:
         busy = utilisation(image, EngineModel(image).layers, result.interval)
         rows += [
             ("cycles, back to back", f"{result.interval:,}"),
-            ("utilisation", f"{percent(busy)} of {image.config.multipliers} multipliers"),
+            ("... utilisation", f"{percent(busy)} of {image.config.multipliers} multipliers"),
         ]
-    rows.append(("seconds", ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())))
+    seconds = ", ".join(f"{name} {value:.1f}" for name, value in result.seconds.items())
+    rows.append(("seconds", seconds))
     show_table(rows, title="Simulation")
     if result.waves:
         show_next(f"Waves: {result.waves}")
-    if result.mismatches or result.cycle_mismatches:
-        show_next("The engine differs from the golden model.")
+    if result.exact:
+        show_next("Every output and every cycle equals the golden model's.")
     else:
-        show_next("Every output and every cycle count equals the golden model's.")
+        show_next("The engine differs from the golden model.")

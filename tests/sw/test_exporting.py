@@ -1,3 +1,4 @@
+import math
 import re
 
 import numpy as np
@@ -60,6 +61,17 @@ def test_like_takes_the_config_of_another_image(network, tmp_path):
     assert unpack(read_image(second)) == other.drop_dead_rows()
 
 
+def test_room_makes_an_engine_for_larger_networks(network, tmp_path):
+    first = export(network, tmp_path / "first", lanes=4, rows=2, room=1.6)
+    tight, roomy = fit_config(network, lanes=4, rows=2), read_image(first).config
+    assert roomy.weight_depth == math.ceil(1.6 * tight.weight_depth)
+    assert (roomy.accumulator_bits, roomy.max_k) == (32, 6)
+    wider = random_network(np.random.default_rng(9), (28, 16, 9), ks=(1, 2))
+    second = export(wider, tmp_path / "second", like=first)
+    stored = read_vectors(second)
+    assert np.array_equal(stored["outputs"], reference(wider, stored["inputs"]))
+
+
 def test_a_network_that_does_not_fit_is_refused_and_nothing_written(network, tmp_path):
     first = export(network, tmp_path / "first", lanes=4, rows=2)
     wider = random_network(np.random.default_rng(9), (40, 12, 6), ks=(2,))
@@ -74,6 +86,12 @@ def test_a_network_that_does_not_fit_is_refused_and_nothing_written(network, tmp
         ({}, TypeError, "lanes and rows must be given where no config is"),
         ({"lanes": 4}, TypeError, "lanes and rows must be given where no config is"),
         ({"lanes": 3, "rows": 1}, ValueError, "lanes must be a power of two, not 3"),
+        (
+            {"lanes": 2, "rows": 1, "room": 0.5},
+            ValueError,
+            "room must be in 1..16, not 0.5",
+        ),
+        ({"lanes": 2, "rows": 1, "room": "2"}, TypeError, "room must be a number, not '2'"),
         (
             {"lanes": 2, "rows": 1, "output_mode": "floats"},
             ValueError,

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from darb.sw.input_scaling import scale_inputs
-from darb.sw.quantize import quantize, quantize_input
+from darb.sw.quantization import quantize, quantize_input
 
 
 def test_it_rounds_half_to_even_and_saturates():

@@ -13,7 +13,7 @@ from darb.golden import EngineModel, fit_config, pack
 from darb.golden.fixed_point import requantize
 from darb.golden.pattern import Pattern
 from darb.sw.pruning import prune
-from darb.sw.quantize import _fixed_point, best_clip, quantize, quantize_input
+from darb.sw.quantization import _fixed_point, best_clip, quantize, quantize_input
 from darb.sw.training import mlp
 
 X = torch.rand(500, 20, generator=torch.Generator().manual_seed(0))
