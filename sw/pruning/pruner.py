@@ -99,7 +99,13 @@ class Pruner:
         return self._masked_at == self.config.ramp_steps
 
     def prepare(self) -> Pruner:
-        """Choose column orders and the first masks, and apply them."""
+        """Choose column orders and the first masks, and apply them.
+
+        Raises
+        ------
+        ValueError
+            If a weight is not finite, or the ratio is out of reach at the end of the ramp.
+        """
         self._count = 0
         self._choose(orders=True)
         self._apply()
@@ -183,6 +189,9 @@ class Pruner:
         scores = scores_of(weights, self._rms, config)
         if orders:
             self._orders = column_orders(scores, config)
+            if config.ramp_steps:
+                # A ratio out of reach is refused now, not after hours on the ramp.
+                network_masks(scores, self._orders, config)
         self._masked_at = min(self._count, config.ramp_steps)
         ratio = ratio_at(self._masked_at, steps=config.ramp_steps, ratio=config.ratio)
         self._masks = network_masks(scores, self._orders, config, ratio=ratio)

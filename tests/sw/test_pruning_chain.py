@@ -11,6 +11,9 @@ from torch.nn import functional
 from darb.sw.pruning import input_rms, trace_chain
 from darb.sw.training import mlp
 
+# A second thread for layers this small only fights with other tests for cores.
+torch.set_num_threads(1)
+
 X = torch.rand(200, 20, generator=torch.Generator().manual_seed(0))
 
 

@@ -11,6 +11,9 @@ from darb.golden.pattern import Pattern
 from darb.sw.pruning import LayerOverride, PruneConfig, Pruner, block_mask, prune
 from darb.sw.training import mlp
 
+# A second thread for layers this small only fights with other tests for cores.
+torch.set_num_threads(1)
+
 X = torch.rand(200, 32, generator=torch.Generator().manual_seed(0))
 
 
@@ -83,6 +86,23 @@ def test_ramp_cut_short_still_ends_on_the_ratio():
     pruned = pruner.finalize()
     assert pruned.report.slots <= pruned.report.weights / 8
     assert zeros_where_pruned(model, pruned.layers)
+
+
+@pytest.mark.parametrize("ramp_steps", [0, 100])
+def test_ratio_out_of_reach_is_refused_before_training(ramp_steps):
+    text = (
+        "ratio must be at most 2.17, for blocks of at most 64 columns that restart in each of "
+        "16 lanes take 928 slots, not 8"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        prune(
+            mlp((32, 48, 10)),
+            ratio=8,
+            calibration=X,
+            order="natural",
+            lanes=16,
+            ramp_steps=ramp_steps,
+        )
 
 
 def test_masks_follow_the_rule_on_the_weights():
