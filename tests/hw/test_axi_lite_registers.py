@@ -1,9 +1,18 @@
+import re
+from pathlib import Path
+
 import pytest
 from component_simulation import run_component
 from configs import small_config
 
 from darb.golden.memory_map import FORMAT_VERSION
-from darb.hw.axi_lite_registers import IDENTITY, REGISTERS, AxiLiteRegisters
+from darb.hw.axi_lite_registers import (
+    ERRORS,
+    IDENTITY,
+    REGISTERS,
+    STATUS,
+    AxiLiteRegisters,
+)
 
 OKAY, SLVERR, DECERR = 0, 2, 3
 
@@ -115,3 +124,13 @@ def test_counters_count_and_clear(registers):
         assert await read(ctx, registers, REGISTERS["cycles"]) == (7, OKAY)
 
     run_component(registers, bench)
+
+
+def test_the_documented_map_is_the_map():
+    text = (Path(__file__).parents[2] / "docs" / "engine.md").read_text()
+    rows = re.findall(r"^\| `(0x[0-9a-f]{2})` \| `(\w+)` \| (.*) \|$", text, re.MULTILINE)
+    assert {name: int(address, 16) for address, name, _ in rows} == REGISTERS
+    for register, bits in (("status", STATUS), ("errors", ERRORS)):
+        (holds,) = (holds for _, name, holds in rows if name == register)
+        found = {name: int(bit) for bit, name in re.findall(r"bit (\d) `(\w+)`", holds)}
+        assert found == bits
