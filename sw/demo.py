@@ -22,7 +22,7 @@ from darb.hw.verilog import generate
 from darb.sw.checkpoint import load_dense, save_checkpoint
 from darb.sw.datasets import Dataset, digits, mnist
 from darb.sw.exporting import export
-from darb.sw.folding import Folding, choose_folding
+from darb.sw.folding import Folding, check_shape, choose_folding, pattern_network
 from darb.sw.inspection import ImageReport, inspect_image
 from darb.sw.pattern_picture import draw_pattern
 from darb.sw.pruning import PruneConfig, PrunedModel, prune
@@ -96,9 +96,10 @@ class DemoSettings:
         check_choice("saliency", self.saliency, SALIENCIES)
         check_ratio(self.ratio)
         check_int("seed", self.seed, 0)
-        for name in ("lanes", "rows", "multipliers", "vectors"):
+        for name in ("lanes", "rows", "vectors"):
             if getattr(self, name) is not None:
                 check_int(name, getattr(self, name), 1)
+        check_shape(multipliers=self.most_multipliers, lanes=self.lanes, rows=self.rows)
         if self.data == "mnist" and self.data_dir is None:
             raise ValueError("data_dir must name the directory of the idx files for mnist")
 
@@ -161,12 +162,11 @@ def _fold(
     calibration: NDArray[np.float32],
     tell: Tell,
 ) -> Folding:
-    """Choose the engine's shape on the network pruned at once, for retraining moves no block."""
+    """Choose the engine's shape on the network pruned at once, without the retraining."""
 
     def pruned_at_once(lanes: int, rows: int) -> IntegerNetwork:
         config = _prune_config(settings, lanes, rows)
-        pruned = prune(copy.deepcopy(dense), config, calibration=calibration).finalize()
-        return quantize(pruned, calibration)
+        return pattern_network(prune(copy.deepcopy(dense), config, calibration=calibration).masks)
 
     return choose_folding(
         pruned_at_once,

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from darb.golden import EngineModel, IntegerNetwork, fit_config, pack, schedule, steady_interval
+import numpy as np
+
+from darb.golden import (
+    EngineModel,
+    IntegerLayer,
+    IntegerNetwork,
+    fit_config,
+    pack,
+    schedule,
+    steady_interval,
+)
+
+if TYPE_CHECKING:
+    from darb.sw.pruning import Mask
 
 MOST_LANES = 256
 MOST_ROWS = 64
@@ -50,8 +64,31 @@ def _check_count(name: str, value: object, most: int) -> None:
         raise TypeError(f"{name} must be an int, not {value!r}")
     if not 1 <= value <= most:
         raise ValueError(f"{name} must be in 1..{most}, not {value!r}")
-    if name != "multipliers" and value & (value - 1):
-        raise ValueError(f"{name} must be a power of two, not {value!r}")
+
+
+def check_shape(*, multipliers: int, lanes: int | None, rows: int | None) -> None:
+    """Refuse an engine that cannot be; lanes and rows may be left open.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no int.
+    ValueError
+        If a value is out of its range, or lanes and rows need more multipliers than there are.
+    """
+    _check_count("multipliers", multipliers, MOST_LANES * MOST_ROWS)
+    for name, value, most in (("lanes", lanes, MOST_LANES), ("rows", rows, MOST_ROWS)):
+        if value is None:
+            continue
+        _check_count(name, value, most)
+        if value & (value - 1):
+            raise ValueError(f"{name} must be a power of two, not {value!r}")
+    needed = (lanes or 1) * (rows or 1)
+    if needed > multipliers:
+        raise ValueError(
+            f"multipliers must be at least {needed} for the lanes and rows asked for, "
+            f"not {multipliers!r}"
+        )
 
 
 def _powers(pinned: int | None, most: int) -> Iterator[int]:
@@ -81,6 +118,32 @@ def evaluate_folding(network: IntegerNetwork, *, lanes: int, rows: int) -> Foldi
         interval=steady_interval(plan, image),
         cycles=plan.cycles,
         stored=sum(layer.stored_weights() for layer in layers),
+    )
+
+
+def pattern_network(masks: Mapping[str, Mask]) -> IntegerNetwork:
+    """Return a network with these masks and nothing else: all that the number of clocks asks for.
+
+    Parameters
+    ----------
+    masks : mapping of str to darb.sw.pruning.Mask
+        Layers in order of execution.
+    """
+    return IntegerNetwork(
+        layers=tuple(
+            IntegerLayer(
+                name=name,
+                weights=mask.mask.astype(np.int8),
+                bias=np.zeros(len(mask.mask), dtype=np.int32),
+                multiplier=np.zeros(len(mask.mask), dtype=np.uint16),
+                shift=np.ones(len(mask.mask), dtype=np.uint8),
+                relu=False,
+                patterns=mask.patterns,
+                columns=mask.columns,
+                align=mask.align,
+            )
+            for name, mask in masks.items()
+        )
     )
 
 
@@ -119,10 +182,7 @@ def choose_folding(
         If a value is out of its range, the pinned ones need more multipliers than there are, or
         no candidate fits; then the message is that of the last.
     """
-    _check_count("multipliers", multipliers, MOST_LANES * MOST_ROWS)
-    for name, value, most in (("lanes", lanes, MOST_LANES), ("rows", rows, MOST_ROWS)):
-        if value is not None:
-            _check_count(name, value, most)
+    check_shape(multipliers=multipliers, lanes=lanes, rows=rows)
     candidates = sorted(
         (
             (s, r)
@@ -132,11 +192,6 @@ def choose_folding(
         ),
         key=lambda candidate: -candidate[0] * candidate[1],
     )
-    if not candidates:
-        raise ValueError(
-            f"multipliers must be at least {(lanes or 1) * (rows or 1)} for the lanes and rows "
-            f"asked for, not {multipliers!r}"
-        )
     found: list[Folding] = []
     # A network pruned for some number of lanes need not fit another.
     refusal: ValueError | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from darb.golden.vendor_formats import FORMATS
 from darb.sw.array_files import read_array
 from darb.sw.exported_program import load_exported
 from darb.sw.exporting import RANDOM_VECTORS, check_room, export
-from darb.sw.folding import choose_folding
-from darb.sw.pruning import prune
+from darb.sw.folding import check_shape, choose_folding, pattern_network
+from darb.sw.pruning import Pruner, prune
 from darb.sw.pruning.config import check_choice, check_int, check_ratio
 from darb.sw.quantization import quantize
 
@@ -102,6 +103,10 @@ def export_model_file(
     directory = Path(directory)
     check_ratio(ratio)
     check_room(room)
+    if like is None:
+        if multipliers is None:
+            multipliers = max(MULTIPLIERS, (lanes or 1) * (rows or 1))
+        check_shape(multipliers=multipliers, lanes=lanes, rows=rows)
     check_int("weight_bits", weight_bits, 2, 8)
     check_int("activation_bits", activation_bits, 2, 8)
     for name in formats:
@@ -110,30 +115,25 @@ def export_model_file(
     inputs = _read_calibration(Path(calibration), _inputs_of(network_module))
     config = None if like is None else read_image(like).config
     _check_shape(config, lanes, rows, multipliers)
-    if None not in (lanes, rows, multipliers) and lanes * rows > multipliers:
-        raise ValueError(
-            f"multipliers must be at least {lanes * rows} for the lanes and rows asked for, "
-            f"not {multipliers!r}"
-        )
+
+    def pruner(lanes: int, rows: int) -> Pruner:
+        fresh = copy.deepcopy(network_module)
+        return prune(fresh, ratio=ratio, lanes=lanes, rows=rows, calibration=inputs)
+
+    def pruned_patterns(lanes: int, rows: int) -> IntegerNetwork:
+        return pattern_network(pruner(lanes, rows).masks)
 
     def integer_network(lanes: int, rows: int) -> IntegerNetwork:
-        source = load_exported(model)
-        if ratio > 1:
-            source = prune(
-                source, ratio=ratio, lanes=lanes, rows=rows, calibration=inputs
-            ).finalize()
+        source = pruner(lanes, rows).finalize() if ratio > 1 else network_module
         return quantize(source, inputs, weight_bits=weight_bits, activation_bits=activation_bits)
 
-    if multipliers is None:
-        multipliers = max(MULTIPLIERS, lanes or 1, rows or 1)
     # A directory that cannot be written is refused before the work, not after it.
     with replaced_directory(directory, MANIFEST) as fresh:
         if config is not None:
             lanes, rows = config.lanes, config.rows
         elif lanes is None or rows is None:
-            dense = None if ratio > 1 else integer_network(1, 1)
             fold = choose_folding(
-                dense or integer_network,
+                pruned_patterns if ratio > 1 else integer_network(1, 1),
                 multipliers=multipliers,
                 lanes=lanes,
                 rows=rows,

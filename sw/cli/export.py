@@ -102,7 +102,7 @@ def _show(directory: Path) -> None:
     config = report.config
     show_next(
         f"Wrote {directory}: {report.stored:,} of {report.weights:,} weights, "
-        f"{report.image_bits:,} bits, {config['lanes']} lanes x {config['rows']} rows, "
+        f"{report.image_bits:,} bits, lanes x rows {config['lanes']} x {config['rows']}, "
         f"{clocks(report.interval)} cycles a vector, "
         f"utilisation {percent(report.utilisation_steady)}",
         "Next:",

@@ -68,8 +68,7 @@ def _show_summary(report: ImageReport, directory: Path) -> None:
     rows = [
         ("verified", checked),
         ("digest", report.digest),
-        ("engine", f"{config['lanes']} lanes x {config['rows']} rows"),
-        ("multipliers", str(report.multipliers)),
+        ("lanes x rows", f"{config['lanes']} x {config['rows']} multipliers"),
         (
             "numbers",
             f"{config['weight_bits']}-bit weights, {config['activation_bits']}-bit activations",

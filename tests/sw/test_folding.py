@@ -2,10 +2,13 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from random_networks import random_network
 
 from darb.golden import PatternMisfitError, fit_config, pack, schedule, steady_interval
-from darb.sw.folding import choose_folding, evaluate_folding
+from darb.sw.folding import choose_folding, evaluate_folding, pattern_network
+from darb.sw.pruning import prune
+from darb.sw.quantization import quantize
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +96,12 @@ def test_progress_counts_every_candidate(network):
 def test_refusals(network, settings, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         choose_folding(network, **settings)
+
+
+def test_patterns_alone_tell_how_many_clocks_a_network_takes():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(40, 30), torch.nn.ReLU(), torch.nn.Linear(30, 10))
+    calibration = torch.rand(64, 40)
+    pruned = prune(model, ratio=4, lanes=4, rows=2, calibration=calibration).finalize()
+    full = evaluate_folding(quantize(pruned, calibration), lanes=4, rows=2)
+    assert evaluate_folding(pattern_network(pruned.layers), lanes=4, rows=2) == full
