@@ -55,7 +55,7 @@ def row_layout(config: EngineConfig) -> dict[str, int]:
         "multiplier": MULTIPLIER_BITS,
         "shift": SHIFT_BITS,
         "store": 1,
-        "bank": (config.lanes - 1).bit_length(),
+        "bank": address_bits(config.lanes),
         "address": max(address_bits(config.hidden_depth), address_bits(config.output_depth)),
     }
 

@@ -58,7 +58,7 @@ class BlockIndexDecoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the decoder."""
         m = Module()
-        mask = Signal(self._max_k)
+        mask = Signal(max(1, self._max_k))
         with m.Switch(self.k):
             for k in range(self._max_k + 1):
                 with m.Case(k):

@@ -21,7 +21,7 @@ from darb.hw.verilog import TOP, VERILOG
 BENCH = "darb.hw.cocotb_bench"
 JOB_VARIABLE = "DARB_BENCH_JOB"
 _POLL_SECONDS = 0.2
-_TAIL_CLOCKS = 256
+_TAIL_CLOCKS = 64
 
 
 class SimulationError(RuntimeError):
@@ -179,7 +179,7 @@ def run_bench(
         "blocked": disturbance.blocked,
         "reset_clock": disturbance.reset_clock,
         "seed": disturbance.seed,
-        "tail": 2 * plan.cycles + _TAIL_CLOCKS,
+        "tail": plan.cycles + plan.output_beats + _TAIL_CLOCKS,
     }
     np.save(job["stimulus"], beats)
     Path(job["observations"]).unlink(missing_ok=True)

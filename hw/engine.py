@@ -203,7 +203,7 @@ class Engine(wiring.Component):
         m.submodules.post = post = RowPostProcessor(config=config)
 
         # A row word takes as long to fetch as a sum to accumulate and be captured.
-        fetch, left = Signal(), Signal(range(config.rows))
+        fetch, left = Signal(), Signal(range(max(2, config.rows)))
         final_group, final_row = Signal(), Signal()
         m.d.comb += [
             fetch.eq(at_sum.last | (left != 0)),
