@@ -16,7 +16,7 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.simtime import get_sim_time
-from cocotb.triggers import FallingEdge, First, ValueChange
+from cocotb.triggers import FallingEdge, First, Timer, ValueChange
 
 from darb.hw.axi_lite_registers import REGISTERS
 from darb.hw.cocotb_runner import JOB_VARIABLE
@@ -83,15 +83,22 @@ class StreamBench:
         """Transfer until all words are in, or until `stop_clock`."""
         dut, job = self.dut, self.job
         always = job["idle"] == 0 and job["blocked"] == 0
+        last_move = 0
         while len(self.output_words) < self.words:
             clock = self.clock()
             if stop_clock is not None and clock >= stop_clock:
                 return
             moved = self._one_clock(clock, always)
+            last_move = clock if moved else last_move
+            assert clock - last_move < job["patience"], f"no beat moved since clock {last_move}"
             # Nothing can happen until an end of the engine moves: sleep through it.
             if always and not moved and not int(dut.m_axis_tvalid.value):
                 if self.sent == len(self.data) or not int(dut.s_axis_tready.value):
-                    await First(ValueChange(dut.s_axis_tready), ValueChange(dut.m_axis_tvalid))
+                    await First(
+                        ValueChange(dut.s_axis_tready),
+                        ValueChange(dut.m_axis_tvalid),
+                        Timer(_PERIOD * job["patience"], unit="ns"),
+                    )
             await FallingEdge(dut.aclk)
         dut.s_axis_tvalid.value = 0
 

@@ -22,6 +22,8 @@ BENCH = "darb.hw.cocotb_bench"
 JOB_VARIABLE = "DARB_BENCH_JOB"
 _POLL_SECONDS = 0.2
 _TAIL_CLOCKS = 64
+_PATIENCE = 20
+"""Vectors' worth of clocks without a transfer after which the bench gives the engine up."""
 
 
 class SimulationError(RuntimeError):
@@ -179,6 +181,7 @@ def run_bench(
         "blocked": disturbance.blocked,
         "reset_clock": disturbance.reset_clock,
         "seed": disturbance.seed,
+        "patience": _PATIENCE * (plan.cycles + plan.input_beats + plan.output_beats) + 1000,
         "tail": plan.cycles + plan.output_beats + _TAIL_CLOCKS,
     }
     np.save(job["stimulus"], beats)
