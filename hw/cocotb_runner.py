@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +71,14 @@ def _runner(simulator: Simulator):
     return get_runner(simulator.name)
 
 
+def _complaint(log: Path) -> str:
+    """Return the line of a log that most likely says what went wrong."""
+    lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
+    telling = [line for line in lines if re.search(r"\berror\b|AssertionError", line, re.I)]
+    said = [line for line in lines if line.strip()]
+    return (telling or said or ["it said nothing"])[-1 if not telling else 0].strip()
+
+
 def build(
     directory: Path, simulator: Simulator, *, waves: bool = False, verilog: str = VERILOG
 ) -> None:
@@ -100,7 +109,9 @@ def build(
                 log_file=log,
             )
         except (SystemExit, RuntimeError, OSError) as error:
-            raise SimulationError(f"{simulator.name} cannot compile, see {log} ({error})") from None
+            raise SimulationError(
+                f"{simulator.name} cannot compile: {_complaint(log)}; see {log}"
+            ) from error
 
 
 def run_cocotb(
@@ -147,9 +158,11 @@ def run_cocotb(
         )
         tests, failures = get_results(results)
     except (SystemExit, RuntimeError, OSError) as error:
-        raise SimulationError(f"{simulator.name} stopped before the end, see {log}") from error
+        raise SimulationError(
+            f"{simulator.name} stopped before the end: {_complaint(log)}; see {log}"
+        ) from error
     if failures or not tests:
-        raise SimulationError(f"{failures} of {tests} benches failed, see {log}")
+        raise SimulationError(f"the bench failed: {_complaint(log)}; see {log}")
 
 
 def run_bench(

@@ -19,7 +19,7 @@ from darb.golden.fixed_point import check_vectors
 from darb.golden.image import Image
 from darb.golden.image_file import read_image, read_vectors
 from darb.golden.timeline import Timeline, schedule, timeline
-from darb.hw.cocotb_runner import Disturbance, build, run_bench
+from darb.hw.cocotb_runner import Disturbance, SimulationError, build, run_bench
 from darb.hw.simulators import Simulator, find_simulator
 from darb.hw.stimulus import from_words
 from darb.hw.verilog import TOP, generate
@@ -146,7 +146,8 @@ def simulate(
     vectors : ndarray of int, shape (B, N), optional
         Inputs in the network's own column order; by default the image's own.
     build_dir : path, optional
-        Kept with Verilog, logs and waves; by default a temporary one, removed at the end.
+        Kept with Verilog, logs and waves; by default a temporary one, removed at the end unless the
+        simulator fails.
     waves : bool
         Record every signal (large and slow); needs `build_dir`.
     disturbance : Disturbance, optional
@@ -194,6 +195,9 @@ def simulate(
         recorded = _waves_file(directory, tool) if waves else None
         result = compare(image, seen, vectors)
         return replace(result, seconds=seconds, simulator=tool.version, waves=recorded)
+    except SimulationError:
+        temporary = None
+        raise
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -35,7 +35,7 @@ SUMMARY = "summary.json"
 SIMULATORS = ("verilator", "icarus")
 MULTIPLIERS = {"digits": 8, "mnist": 32}
 """Multipliers that keep busy at ratio 16 on each dataset's network."""
-_STORED_VECTORS = 16
+_STORED_VECTORS = 32
 
 Progress = Callable[[str, int, int, str], None]
 """Called with a stage, how much of it is done, of how much, and a note."""

@@ -7,9 +7,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from darb.golden.fixed_point import MULTIPLIER_BITS, SHIFT_BITS, saturate, weight_limit
+from darb.golden.fixed_point import MULTIPLIER_BITS, SHIFT_BITS, weight_limit
 from darb.golden.network import IntegerLayer, IntegerNetwork
 from darb.golden.pattern import Pattern
+from darb.sw.input_scaling import scale_inputs
 from darb.sw.pruning.chain import ChainLayer, trace_chain
 from darb.sw.pruning.config import check_int
 from darb.sw.pruning.pruner import PrunedModel
@@ -204,7 +205,7 @@ def quantize_input(network: IntegerNetwork, values: ArrayLike) -> NDArray[np.int
     ----------
     network : IntegerNetwork
     values : array_like of float, shape (B, ...)
-        Flattened to (B, N).
+        Flattened to (B, N). Integers are real values too: they are scaled like the rest.
 
     Returns
     -------
@@ -220,12 +221,12 @@ def quantize_input(network: IntegerNetwork, values: ArrayLike) -> NDArray[np.int
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu().numpy()
     values = np.asarray(values)
-    if values.dtype.kind not in "fiu":
-        raise TypeError(f"inputs must be real numbers, not {values.dtype}")
-    if values.ndim < 2 or values[0:1].size != network.inputs:
-        raise ValueError(f"inputs must have shape (B, {network.inputs}), not {values.shape!r}")
-    values = values.reshape(len(values), -1).astype(np.float64)
-    if not np.isfinite(values).all():
-        row, column = map(int, np.argwhere(~np.isfinite(values))[0])
-        raise ValueError(f"input {row}, column {column} must be finite, not {values[row, column]}")
-    return saturate(np.rint(values / network.input_scale), network.activation_bits)
+    if values.dtype.kind in "iu":
+        # Whole numbers stand for themselves here: pixels of 0..255, say, not scaled inputs.
+        values = values.astype(np.float64)
+    return scale_inputs(
+        values,
+        columns=network.inputs,
+        scale=network.input_scale,
+        bits=network.activation_bits,
+    )

@@ -221,9 +221,8 @@ def test_a_wrong_weight_or_a_lost_clock_is_seen(tmp_path):
     assert slower != verilog.read_text()
     verilog.write_text(slower)
     build(tmp_path / "build", tool)
-    with pytest.raises(SimulationError, match=r"run\.log"):
+    with pytest.raises(SimulationError, match=r"no beat moved since clock \d+; see .*run\.log"):
         run_bench(tmp_path / "build", tool, image, vectors, disturbance=Disturbance())
-    assert "no beat moved since clock" in (tmp_path / "build" / "run.log").read_text()
 
 
 def test_refusals(small, tmp_path):
@@ -252,5 +251,7 @@ def test_a_simulator_that_fails_names_its_log(small, tmp_path):
     tool = find_simulator("icarus")
     generate(small, tmp_path / "build")
     Path(tmp_path / "build" / "engine.v").write_text("module darb_engine(; endmodule\n")
-    with pytest.raises(SimulationError, match=r"icarus cannot compile, see .*build\.log"):
+    with pytest.raises(
+        SimulationError, match=r"icarus cannot compile: .*syntax error; see .*build\.log"
+    ):
         build(tmp_path / "build", tool)
