@@ -238,6 +238,32 @@ def test_the_steady_interval_is_what_many_vectors_take(case):
     assert steady_interval(plan, image) == (ends[-1] - ends[-3]) / 2
 
 
+@pytest.mark.parametrize(
+    ("sizes", "k", "mode", "loop"),
+    [
+        ([60, 1], 5, "accumulators", "input"),
+        ([20, 20], 0, "accumulators", "sequencer"),
+        ([60, 1], 0, "accumulators", "banks"),
+        ([1, 20], 0, "accumulators", "buffers"),
+        ([1, 20], 0, "argmax", "buffers"),
+    ],
+)
+def test_each_loop_can_set_the_steady_interval(sizes, k, mode, loop):
+    network = random_network(np.random.default_rng(0), sizes, ks=(k,), lanes=1)
+    config = fit_config(network, lanes=1, rows=1, output_mode=OutputMode(mode))
+    image = pack(network, config)
+    plan = schedule(image)
+    loops = {
+        "input": plan.input_beats,
+        "sequencer": plan.cycles,
+        "banks": (START + plan.input_beats + plan.cycles - 1 + step_to_read(config)) / 2,
+        "buffers": (plan.cycles + step_to_write(config) + DRAIN + network.outputs) / 2,
+    }
+    ends = timeline(plan, image, 400).outputs[:, -1]
+    assert max(loops, key=loops.get) == loop
+    assert steady_interval(plan, image) == loops[loop] == (ends[-1] - ends[-3]) / 2
+
+
 @given(engines())
 def test_utilisation_counts_stored_weights(case):
     network, image = case

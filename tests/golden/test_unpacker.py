@@ -93,6 +93,7 @@ def test_a_section_longer_than_the_memories(image):
     ("word", "fields", "text"),
     [
         (0, {"multiplier": 5}, "word 0: multiplier must be 0 or in 32768..65535, not 5"),
+        (0, {"multiplier": 32767}, "word 0: multiplier must be 0 or in 32768..65535, not 32767"),
         (2, {"shift": 0}, "word 2: shift must be in 1..63, not 0"),
         (0, {"address": 3}, "layer a: a destination must lie in the next buffer, not at address 3"),
         (0, {"bank": 1, "address": 1}, "layer a: a destination must lie in the next buffer, "),
