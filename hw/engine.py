@@ -10,9 +10,7 @@ from darb.golden.bitfields import Words
 from darb.golden.config import EngineConfig, OutputMode
 from darb.golden.memory_map import HEADER, LAYER_WORD_BITS, memory_shapes
 from darb.golden.pipeline import (
-    ACCUMULATE,
     ADDRESS,
-    CAPTURE,
     DECODE,
     FETCH,
     GATHER,
@@ -28,6 +26,7 @@ from darb.hw.dot_product import Accumulator, DotProduct
 from darb.hw.memory import Rom
 from darb.hw.output_buffer import OutputBuffer, output_layout
 from darb.hw.row_post_processor import RowPostProcessor, row_struct
+from darb.hw.row_queue import RowQueue
 from darb.hw.sequencer import Sequencer, bank_address_bits
 from darb.hw.vector_loader import VectorLoader, input_layout
 
@@ -200,71 +199,40 @@ class Engine(wiring.Component):
         """From accumulators, row after row, to the next layer's banks or the output buffer."""
         config = self._config
         rows = self._rom(m, "rows")
+        m.submodules.queue = queue = RowQueue(config=config)
         m.submodules.post = post = RowPostProcessor(config=config)
-
-        # A row word takes as long to fetch as a sum to accumulate and be captured.
-        fetch, left = Signal(), Signal(range(max(2, config.rows)))
-        final_group, final_row = Signal(), Signal()
-        m.d.comb += [
-            fetch.eq(at_sum.last | (left != 0)),
-            final_row.eq(at_sum.final if config.rows == 1 else final_group & (left == 1)),
-        ]
-        with m.If(left != 0):
-            m.d.sync += left.eq(left - 1)
-        with m.If(at_sum.last):
-            m.d.sync += [left.eq(config.rows - 1), final_group.eq(at_sum.final)]
-        self._walk(m, rows, fetch, final_row)
-
-        at_total = delay(m, at_sum, ACCUMULATE, name="step_at_total")
-        queue = [Signal.like(total, name=f"queue_{r}") for r, total in enumerate(totals)]
-        group = Signal.like(at_total)
-        for r, (slot, total) in enumerate(zip(queue, totals, strict=True)):
-            behind = queue[r + 1] if r + 1 < config.rows else slot
-            m.d.sync += slot.eq(behind)
-            with m.If(at_total.last):
-                m.d.sync += slot.eq(total)
-        with m.If(at_total.last):
-            m.d.sync += group.eq(at_total)
-
         row = data.View(row_struct(config), rows.data)
-        valid = delay(m, fetch, ACCUMULATE + CAPTURE, name="row_valid")
-        ends_vector = delay(m, final_row, ACCUMULATE + CAPTURE + POST, name="ends_vector")
+        self._walk(m, rows, queue.fetch, queue.restart)
         m.d.comb += [
-            post.total.eq(queue[0]),
+            queue.step.eq(at_sum),
+            post.total.eq(queue.total),
             post.row.eq(row),
-            post.relu.eq(group.relu),
+            post.relu.eq(queue.group.relu),
         ]
-        hidden, output = Signal(), Signal()
-        m.d.comb += [
-            hidden.eq(valid & row.store & ~group.writes_output),
-            output.eq(valid & row.store & group.writes_output),
-        ]
-        address = delay(m, row.address, POST, name="row_address")
-        half = delay(m, group.write_half, POST, name="row_half")
-        bank = delay(m, row.bank, POST - 1, name="row_bank")
-        to_hidden = delay(m, hidden, POST - 1, name="row_to_hidden")
+        for r, total in enumerate(totals):
+            m.d.comb += queue.totals[r].eq(total)
+
+        stored = queue.valid & row.store
+        to_hidden = delay(m, stored & ~queue.group.writes_output, POST - 1, name="to_hidden")
+        bank = delay(m, row.bank, POST - 1, name="bank")
         # The bank is decoded a clock early, so that the write enables come from registers.
-        bank_en = Signal(config.lanes)
-        m.d.sync += bank_en.eq(to_hidden << bank)
-        m.submodules.outputs = outputs = OutputBuffer(
-            config=config,
-            shape=signed(config.activation_bits)
-            if config.output_mode is OutputMode.ACTIVATIONS
-            else signed(config.accumulator_bits),
-        )
+        m.d.sync += banks.write_en.eq(to_hidden << bank)
+        half = delay(m, queue.group.write_half, POST, name="half")
+        address = delay(m, row.address, POST, name="address")
+        ends_vector = delay(m, queue.ends_vector, POST, name="ends_vector")
+        requantised = config.output_mode is OutputMode.ACTIVATIONS
+        result = post.activation if requantised else post.accumulator
+        m.submodules.outputs = outputs = OutputBuffer(config=config, shape=result.shape())
         m.d.comb += [
-            banks.write_en.eq(bank_en),
             banks.write_half.eq(half),
             banks.write_addr.eq(address),
             banks.write_data.eq(post.activation),
-            outputs.write_en.eq(delay(m, output, POST, name="row_to_output")),
+            outputs.write_en.eq(
+                delay(m, stored & queue.group.writes_output, POST, name="to_output")
+            ),
             outputs.write_half.eq(half),
             outputs.write_addr.eq(address),
-            outputs.write_data.eq(
-                post.activation
-                if config.output_mode is OutputMode.ACTIVATIONS
-                else post.accumulator
-            ),
+            outputs.write_data.eq(result),
             outputs.complete.eq(ends_vector),
             outputs.reserve.eq(sequencer.reserve),
             outputs.outputs.eq(sequencer.header.outputs),
