@@ -114,12 +114,12 @@ class EngineConfig:
         return self.lanes * self.rows
 
     @property
-    def output_bits(self) -> int:
-        """Width of one word of the output stream, before rounding up to whole bytes."""
+    def output_bytes(self) -> int:
+        """Bytes of one word of the output stream; signed, except in mode ``argmax``."""
         return {
-            OutputMode.ACTIVATIONS: self.activation_bits,
-            OutputMode.ACCUMULATORS: 32,
-            OutputMode.ARGMAX: 16,
+            OutputMode.ACTIVATIONS: 1,
+            OutputMode.ACCUMULATORS: 4,
+            OutputMode.ARGMAX: 2,
         }[self.output_mode]
 
     def to_dict(self) -> dict[str, int | str]:

@@ -1,7 +1,8 @@
 """The engine's latencies in clocks, from which its cycle counts follow.
 
-The generator builds its registers to these numbers and the golden model adds them up, so that
-neither knows the other's inside.
+Each records how many registers a part of the engine has. The generator delays what travels beside
+the data by them and the golden model adds them up, so that the engine agrees with itself, and the
+model with it, only where they are true.
 """
 
 from __future__ import annotations

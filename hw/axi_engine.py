@@ -12,11 +12,6 @@ from darb.hw.axi_lite_registers import AxiLiteRegisters, axi_lite_ports
 from darb.hw.engine import Engine
 
 
-def output_bytes(config: EngineConfig) -> int:
-    """Return the bytes of one output word: 1 for activations, 4 for accumulators, 2 for arg-max."""
-    return -(-config.output_bits // 8)
-
-
 def axi_engine_ports(config: EngineConfig) -> dict[str, In | Out]:
     """Return the ports of `AxiEngine`; none depends on the weights."""
     return {
@@ -26,7 +21,7 @@ def axi_engine_ports(config: EngineConfig) -> dict[str, In | Out]:
         "s_axis_tvalid": In(1),
         "s_axis_tready": Out(1),
         "s_axis_tlast": In(1),
-        "m_axis_tdata": Out(8 * output_bytes(config)),
+        "m_axis_tdata": Out(8 * config.output_bytes),
         "m_axis_tvalid": Out(1),
         "m_axis_tready": In(1),
         "m_axis_tlast": Out(1),
@@ -51,7 +46,7 @@ class AxiEngine(wiring.Component):
         One byte a lane, lane s at bits 8 * s, a signed activation in its low bits. Beat b carries
         stored column s * L + b of every lane s.
     s_axis_tvalid, s_axis_tready, s_axis_tlast : In, Out, In
-    m_axis_tdata : Out(8 * output_bytes(config))
+    m_axis_tdata : Out(8 * config.output_bytes)
         One row a beat, in row order, sign-extended.
     m_axis_tvalid, m_axis_tready, m_axis_tlast : Out, In, Out
     s_axil_* : In, Out

@@ -64,10 +64,10 @@ def axi_lite_ports(prefix: str) -> dict[str, In | Out]:
 class AxiLiteRegisters(wiring.Component):
     """The registers of `REGISTERS` behind AXI4-Lite.
 
-    One read every other clock, one write every third; no ready depends on a valid of the same
-    clock. Reads of an address that holds no register answer DECERR; so do writes there. Writes to a
-    register that only reads answer SLVERR. The counters stand still at no time and wrap at 2**32;
-    a write of anything to `vectors`, `cycles` or `stalls` zeroes that one.
+    One read, and one write, every other clock; no ready depends on a valid of the same clock. An
+    address that holds no register answers DECERR, a write to a register that only reads SLVERR.
+    The counters wrap at 2**32; a write of anything to `vectors`, `cycles` or `stalls` zeroes that
+    one. A write without strobes writes nothing.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ class AxiLiteRegisters(wiring.Component):
         writable = ("errors", "vectors", "cycles", "stalls")
         pulses = {name: Signal(name=f"write_{name}") for name in writable}
         address, data = Signal(ADDRESS_BITS), Signal(32)
-        have_address, have_data, write = Signal(), Signal(), Signal()
+        have_address, have_data, written, write = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.s_axil_awready.eq(~have_address),
             self.s_axil_wready.eq(~have_data),
@@ -170,11 +170,11 @@ class AxiLiteRegisters(wiring.Component):
         with m.If(self.s_axil_awvalid & self.s_axil_awready):
             m.d.sync += [have_address.eq(1), address.eq(self.s_axil_awaddr)]
         with m.If(self.s_axil_wvalid & self.s_axil_wready):
-            m.d.sync += have_data.eq(1)
+            m.d.sync += [have_data.eq(1), written.eq(self.s_axil_wstrb.any())]
             for byte in range(4):
                 lane = slice(8 * byte, 8 * byte + 8)
-                written = Mux(self.s_axil_wstrb[byte], self.s_axil_wdata[lane], 0)
-                m.d.sync += data[lane].eq(written)
+                byte_data = Mux(self.s_axil_wstrb[byte], self.s_axil_wdata[lane], 0)
+                m.d.sync += data[lane].eq(byte_data)
         with m.If(write):
             m.d.sync += [
                 have_address.eq(0),
@@ -187,5 +187,5 @@ class AxiLiteRegisters(wiring.Component):
                     with m.Case(place >> 2):
                         m.d.sync += self.s_axil_bresp.eq(_OKAY if name in writable else _SLVERR)
                         if name in writable:
-                            m.d.comb += pulses[name].eq(1)
+                            m.d.comb += pulses[name].eq(written)
         return pulses, data

@@ -54,6 +54,7 @@ class StreamBench:
     def restart(self) -> None:
         """Forget what was seen; the next beat is the first."""
         self.start, self.sent, self.offering = 0.0, 0, False
+        self.blocked: tuple[int, int] | None = None
         self.input_clocks: list[int] = []
         self.output_clocks: list[int] = []
         self.output_words: list[int] = []
@@ -91,16 +92,24 @@ class StreamBench:
             moved = self._one_clock(clock, always)
             last_move = clock if moved else last_move
             assert clock - last_move < job["patience"], f"no beat moved since clock {last_move}"
-            # Nothing can happen until an end of the engine moves: sleep through it.
             if always and not moved and not int(dut.m_axis_tvalid.value):
                 if self.sent == len(self.data) or not int(dut.s_axis_tready.value):
-                    await First(
-                        ValueChange(dut.s_axis_tready),
-                        ValueChange(dut.m_axis_tvalid),
-                        Timer(_PERIOD * job["patience"], unit="ns"),
-                    )
+                    await self._sleep(clock, stop_clock)
             await FallingEdge(dut.aclk)
         dut.s_axis_tvalid.value = 0
+
+    async def _sleep(self, clock: int, stop_clock: int | None) -> None:
+        """Pass the clocks in which nothing can happen: until an end of the engine moves."""
+        most = self.job["patience"]
+        if stop_clock is not None:
+            # One less, for the edge that the caller waits for.
+            most = min(most, stop_clock - clock - 1)
+        if most > 0:
+            await First(
+                ValueChange(self.dut.s_axis_tready),
+                ValueChange(self.dut.m_axis_tvalid),
+                Timer(_PERIOD * most, unit="ns"),
+            )
 
     def _one_clock(self, clock: int, always: bool) -> bool:
         """Drive and sample one clock; returns whether a beat moves at its end."""
@@ -120,13 +129,18 @@ class StreamBench:
         if self.offering and int(dut.s_axis_tready.value):
             self.input_clocks.append(clock)
             self.sent, self.offering, moved = self.sent + 1, False, True
-        if ready and int(dut.m_axis_tvalid.value):
+        if not int(dut.m_axis_tvalid.value):
+            assert self.blocked is None, f"the output was withdrawn in clock {clock}"
+            return moved
+        word = int(dut.m_axis_tdata.value), int(dut.m_axis_tlast.value)
+        assert self.blocked in (None, word), f"the output changed while blocked, in clock {clock}"
+        self.blocked = None if ready else word
+        if ready:
             self.output_clocks.append(clock)
-            self.output_words.append(int(dut.m_axis_tdata.value))
-            self.output_last.append(int(dut.m_axis_tlast.value))
-            moved = True
+            self.output_words.append(word[0])
+            self.output_last.append(word[1])
             self._progress()
-        return moved
+        return moved or ready
 
     def _progress(self) -> None:
         done, rest = divmod(len(self.output_words), self.job["words"])

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from darb.golden.bitfields import Words
 from darb.golden.config import EngineConfig, OutputMode
-from darb.golden.memory_map import HEADER, LAYER_WORD_BITS, memory_shapes
+from darb.golden.memory_map import FORMAT_VERSION, HEADER, LAYER_WORD_BITS, memory_shapes
 from darb.golden.pipeline import (
     ADDRESS,
     DECODE,
@@ -55,7 +55,8 @@ class Engine(wiring.Component):
     Attributes
     ----------
     i : In(stream.Signature(input_layout(config)))
-        Beat b carries stored column s * L + b of every lane s.
+        Beat b carries stored column s * L + b of every lane s. Nothing is taken where the image's
+        format version is not the engine's.
     o : Out(stream.Signature(output_layout(output_shape(config))))
         One row a beat, in row order.
     booted, busy, stalled : Out(1)
@@ -106,7 +107,8 @@ class Engine(wiring.Component):
             layers.en.eq(sequencer.layer_en),
             layers.addr.eq(sequencer.layer_addr),
             sequencer.layer_word.eq(layers.data),
-            loader.enable.eq(sequencer.booted),
+            # An image of another format would be computed with, but not as it means.
+            loader.enable.eq(sequencer.booted & (sequencer.header.version == FORMAT_VERSION)),
             loader.beats.eq(sequencer.header.input_beats),
             sequencer.waiting.eq(loader.waiting),
             loader.take.eq(sequencer.take),
@@ -168,6 +170,7 @@ class Engine(wiring.Component):
         config = self._config
         weights = self._rom(m, "weights")
         # The ROM is as fast as the banks, so its address may wait until the bank addresses stand.
+        assert FETCH == GATHER
         self._walk(m, weights, at_read.valid, at_read.final)
         at_sum = delay(m, at_read, GATHER + MULTIPLY + reduce_latency(config), name="step_at_sum")
         lane_bits = config.lanes * config.weight_bits

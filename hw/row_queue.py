@@ -9,7 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from darb.golden.config import EngineConfig
-from darb.golden.pipeline import ACCUMULATE, CAPTURE
+from darb.golden.pipeline import ACCUMULATE, CAPTURE, FETCH
 from darb.hw.delay_line import delay
 from darb.hw.sequencer import step_layout
 
@@ -63,6 +63,7 @@ class RowQueue(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the queue."""
         m = Module()
+        assert ACCUMULATE + CAPTURE == FETCH
         self._fetch(m)
         m.d.comb += [
             self.valid.eq(delay(m, self.fetch, ACCUMULATE + CAPTURE, name="valid")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from darb.golden.config import OutputMode
 from darb.golden.image import Image
 
 
@@ -40,8 +41,8 @@ def from_words(image: Image, words: NDArray[np.integer]) -> NDArray[np.int64]:
     words : ndarray of int
         Unsigned, as the stream carries them.
     """
-    bits = 8 * -(-image.config.output_bits // 8)
+    bits = 8 * image.config.output_bytes
     words = np.asarray(words, dtype=np.int64)
-    if image.config.output_mode.value == "argmax":
+    if image.config.output_mode is OutputMode.ARGMAX:
         return words
     return words - ((words >> (bits - 1)) << bits)

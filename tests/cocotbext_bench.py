@@ -33,14 +33,19 @@ def pauses(rng, chance):
 
 async def start(dut):
     """Return the three ends, after reset."""
+    cocotb.start_soon(Clock(dut.aclk, 10, unit="ns").start())
+    dut.aresetn.value = 0
+    for name in ("s_axis_tvalid", "m_axis_tready", "s_axil_arvalid", "s_axil_rready"):
+        getattr(dut, name).value = 0
+    for name in ("s_axil_awvalid", "s_axil_wvalid", "s_axil_bready"):
+        getattr(dut, name).value = 0
+    # The drivers look at the engine's side from their first clock on.
+    await ClockCycles(dut.aclk, 4)
     ends = (
         AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.aclk),
         AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.aclk),
         AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.aclk),
     )
-    cocotb.start_soon(Clock(dut.aclk, 10, unit="ns").start())
-    dut.aresetn.value = 0
-    await ClockCycles(dut.aclk, 4)
     dut.aresetn.value = 1
     await RisingEdge(dut.aclk)
     return ends

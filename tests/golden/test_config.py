@@ -23,11 +23,11 @@ def test_json_round_trip():
     assert EngineConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-def test_multipliers_and_output_bits():
-    widths = {OutputMode.ACTIVATIONS: 5, OutputMode.ACCUMULATORS: 32, OutputMode.ARGMAX: 16}
-    for mode, bits in widths.items():
+def test_multipliers_and_output_bytes():
+    sizes = {OutputMode.ACTIVATIONS: 1, OutputMode.ACCUMULATORS: 4, OutputMode.ARGMAX: 2}
+    for mode, size in sizes.items():
         config = EngineConfig(**GOOD, activation_bits=5, output_mode=mode)
-        assert (config.multipliers, config.output_bits) == (8, bits)
+        assert (config.multipliers, config.output_bytes) == (8, size)
 
 
 @pytest.mark.parametrize("name", sorted(_RANGES))

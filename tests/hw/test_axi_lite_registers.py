@@ -110,6 +110,47 @@ def test_errors_stay_until_cleared_bit_by_bit(registers):
     run_component(registers, bench)
 
 
+def test_answers_stay_until_taken_and_nothing_overtakes_them(registers):
+    async def bench(ctx):
+        ctx.set(registers.s_axil_arvalid, 1)
+        ctx.set(registers.s_axil_araddr, REGISTERS["identity"])
+        for name in ("awvalid", "wvalid"):
+            ctx.set(getattr(registers, f"s_axil_{name}"), 1)
+        ctx.set(registers.s_axil_awaddr, REGISTERS["identity"])
+        await ctx.tick().repeat(4)
+        # A second request stands behind each answer, and must neither be taken twice nor answered.
+        ctx.set(registers.s_axil_araddr, REGISTERS["format_version"])
+        ctx.set(registers.s_axil_awaddr, REGISTERS["errors"])
+        for _ in range(5):
+            await ctx.tick()
+            assert ctx.get(registers.s_axil_rvalid)
+            assert ctx.get(registers.s_axil_rdata) == IDENTITY
+            assert not ctx.get(registers.s_axil_arready)
+            assert ctx.get(registers.s_axil_bvalid)
+            assert ctx.get(registers.s_axil_bresp) == SLVERR
+            assert not ctx.get(registers.s_axil_awready)
+            assert not ctx.get(registers.s_axil_wready)
+        for name in ("arvalid", "awvalid", "wvalid"):
+            ctx.set(getattr(registers, f"s_axil_{name}"), 0)
+        ctx.set(registers.s_axil_rready, 1)
+        ctx.set(registers.s_axil_bready, 1)
+        await ctx.tick()
+        assert not ctx.get(registers.s_axil_rvalid)
+        assert not ctx.get(registers.s_axil_bvalid)
+
+    run_component(registers, bench)
+
+
+def test_an_error_in_the_clock_of_its_clearing_is_kept(registers):
+    async def bench(ctx):
+        ctx.set(registers.too_short, 1)
+        assert await write(ctx, registers, REGISTERS["errors"], 0b11) == OKAY
+        ctx.set(registers.too_short, 0)
+        assert await read(ctx, registers, REGISTERS["errors"]) == (0b01, OKAY)
+
+    run_component(registers, bench)
+
+
 def test_counters_count_and_clear(registers):
     async def bench(ctx):
         for signal, clocks in (("busy", 7), ("stalled", 3), ("vector_done", 2)):
@@ -119,6 +160,8 @@ def test_counters_count_and_clear(registers):
             ctx.set(getattr(registers, signal), 0)
         for name, value in (("cycles", 7), ("stalls", 3), ("vectors", 2)):
             assert await read(ctx, registers, REGISTERS[name]) == (value, OKAY)
+        assert await write(ctx, registers, REGISTERS["stalls"], 0, strobe=0) == OKAY
+        assert await read(ctx, registers, REGISTERS["stalls"]) == (3, OKAY)
         assert await write(ctx, registers, REGISTERS["stalls"], 0) == OKAY
         assert await read(ctx, registers, REGISTERS["stalls"]) == (0, OKAY)
         assert await read(ctx, registers, REGISTERS["cycles"]) == (7, OKAY)

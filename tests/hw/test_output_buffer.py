@@ -44,4 +44,12 @@ def test_rows_leave_in_order_with_two_vectors_inside(blocked):
                 ctx.set(buffer.o.ready, 0)
                 assert (payload.data, payload.last) == (word, row == ROWS - 1), f"{blocked}"
 
-    run_component(buffer, writer, sink)
+    async def monitor(ctx):
+        waiting = None
+        samples = ctx.tick().sample(buffer.o.valid, buffer.o.ready, buffer.o.payload)
+        async for _, _, valid, ready, payload in samples:
+            word = (payload.data, payload.last) if valid else None
+            assert waiting in (None, word), "a word that waits stays as it is"
+            waiting = None if ready else word
+
+    run_component(buffer, writer, sink, background=[monitor])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -27,17 +28,30 @@ SIMULATORS = ["verilator", pytest.param("icarus", marks=pytest.mark.icarus)]
 
 
 def random_image(
-    rng, *, lanes, rows, weight_bits=8, sizes=None, mode=OutputMode.ACCUMULATORS, **fields
+    rng,
+    *,
+    lanes,
+    rows,
+    weight_bits=8,
+    sizes=None,
+    mode=OutputMode.ACCUMULATORS,
+    restart=None,
+    **fields,
 ):
-    """Return a network and its image: k from 0 to 6 and keep from 1 to 4, all mixed."""
+    """Return a network and its image: k from 0 to 6 and keep from 1 to 4, all mixed.
+
+    With `restart` the blocks restart at each segment; by default that is drawn.
+    """
     if sizes is None:
         sizes = [int(size) for size in rng.integers(1, 40, rng.integers(2, 5))]
+    if restart is None:
+        restart = bool(rng.integers(2))
     network = random_network(
         rng,
         sizes,
         keeps=range(1, 5),
         weight_bits=weight_bits,
-        lanes=[None, lanes][int(rng.integers(2))],
+        lanes=lanes if restart else None,
         spare_columns=float(rng.choice([0.0, 0.25])),
     )
     config = fit_config(network, lanes=lanes, rows=rows, output_mode=mode, **fields)
@@ -78,22 +92,34 @@ def check(image, network, vectors, directory, tool, disturbance):
     return result
 
 
+SHAPES = list(product([1, 2, 4, 8, 16], [1, 2, 4, 8], [2, 4, 8]))
+
+
+def grid_case(number):
+    """Return layers, disturbance and mode of case `number`: each runs through its values."""
+    return 1 + number % 4, number // 4 % 4, list(OutputMode)[number // 2 % 3]
+
+
+def test_the_grid_mixes_layers_and_disturbances():
+    cases = [grid_case(number) for number in range(len(SHAPES))]
+    assert {case[:2] for case in cases} == set(product(range(1, 5), range(4)))
+    assert {case[2] for case in cases} == set(OutputMode)
+
+
 @pytest.mark.icarus
-@pytest.mark.parametrize("weight_bits", [2, 4, 8])
-@pytest.mark.parametrize("rows", [1, 2, 4, 8])
-@pytest.mark.parametrize("lanes", [1, 2, 4, 8, 16])
-def test_every_shape_of_engine_is_exact_on_icarus(lanes, rows, weight_bits, tmp_path):
-    seed = lanes * 1000 + rows * 10 + weight_bits
-    rng = np.random.default_rng(seed)
-    mode = list(OutputMode)[seed % 3]
+@pytest.mark.parametrize("number", range(len(SHAPES)), ids=lambda n: "x".join(map(str, SHAPES[n])))
+def test_every_shape_of_engine_is_exact_on_icarus(number, tmp_path):
+    lanes, rows, weight_bits = SHAPES[number]
+    layers, disturbance, mode = grid_case(number)
+    rng = np.random.default_rng(number)
     most = 40 if lanes * rows < 16 else 20
-    sizes = [int(size) for size in rng.integers(1, most, 2 + seed % 4)]
+    sizes = [int(size) for size in rng.integers(2, most, 1 + layers)]
     network, image = random_image(
         rng, lanes=lanes, rows=rows, weight_bits=weight_bits, sizes=sizes, mode=mode
     )
     directory, tool = build_engine(image, tmp_path, "icarus")
     vectors = random_vectors(rng, network, 3)
-    chosen = disturbances(image, seed)[seed % 4]
+    chosen = disturbances(image, number)[disturbance]
     check(image, network, vectors, directory, tool, chosen)
 
 
@@ -132,10 +158,11 @@ def test_layers_of_one_row_or_one_column(sizes, tmp_path):
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_new_weights_need_no_new_verilog(simulator, tmp_path):
     rng = np.random.default_rng(11)
-    depths = {"weight_depth": 300, "index_depth": 80, "row_depth": 120, "layer_depth": 60}
-    pinned = {"input_depth": 32, "hidden_depth": 32, "output_depth": 9, "max_k": 6}
+    pinned = {"weight_depth": 300, "index_depth": 80, "row_depth": 120, "layer_depth": 60}
+    pinned |= {"input_depth": 32, "hidden_depth": 32, "output_depth": 9, "max_k": 6}
+    pinned |= {"accumulator_bits": 28}
     first, second = (
-        random_image(rng, lanes=4, rows=4, sizes=sizes, accumulator_bits=28, **depths, **pinned)
+        random_image(rng, lanes=4, rows=4, sizes=sizes, restart=True, **pinned)
         for sizes in ([37, 30, 9], [25, 12, 20, 7])
     )
     directory, tool = build_engine(first[1], tmp_path, simulator)
@@ -169,6 +196,18 @@ def test_axi_drivers_of_others_agree(simulator, tmp_path):
             module="cocotbext_bench",
             environment={"COCOTBEXT_JOB": str(tmp_path / "job.json")},
         )
+
+
+@pytest.mark.icarus
+def test_reset_in_any_clock_leaves_nothing_behind(tmp_path):
+    rng = np.random.default_rng(8)
+    network, image = random_image(rng, lanes=2, rows=2, sizes=[11, 8, 5])
+    directory, tool = build_engine(image, tmp_path, "icarus")
+    vectors = random_vectors(rng, network, 3)
+    clocks = rng.choice(3 * schedule(image).cycles, 6, replace=False)
+    for clock, blocked in product(clocks, (0, 0.5)):
+        disturbance = Disturbance(blocked=blocked, reset_clock=int(clock), seed=8)
+        check(image, network, vectors, directory, tool, disturbance)
 
 
 @pytest.fixture

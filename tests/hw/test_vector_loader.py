@@ -1,5 +1,6 @@
 import random
 
+from component_simulation import run_component
 from configs import small_config
 
 from darb.hw.vector_loader import VectorLoader
@@ -7,7 +8,7 @@ from darb.hw.vector_loader import VectorLoader
 BEATS = 5
 
 
-def run_packets(lengths, *, release_after):
+def run_packets(lengths, *, release_after, beats=BEATS):
     """Send packets of these lengths; return what was written, taken and reported."""
     loader = VectorLoader(config=small_config())
     rng = random.Random(len(lengths))
@@ -15,7 +16,7 @@ def run_packets(lengths, *, release_after):
 
     async def source(ctx):
         ctx.set(loader.enable, 1)
-        ctx.set(loader.beats, BEATS)
+        ctx.set(loader.beats, beats)
         for packet, length in enumerate(lengths):
             for beat in range(length):
                 while rng.random() < 0.2:
@@ -31,7 +32,7 @@ def run_packets(lengths, *, release_after):
 
     async def sequencer(ctx):
         ctx.set(loader.take, 0)
-        for _ in range(lengths.count(BEATS)):
+        for _ in range(lengths.count(beats)):
             await ctx.tick().until(loader.waiting)
             ctx.set(loader.take, 1)
             await ctx.tick()
@@ -58,14 +59,7 @@ def run_packets(lengths, *, release_after):
             if short or long:
                 errors.append("short" if short else "long")
 
-    from amaranth.sim import Simulator
-
-    simulator = Simulator(loader)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(source)
-    simulator.add_testbench(sequencer)
-    simulator.add_testbench(monitor, background=True)
-    simulator.run()
+    run_component(loader, source, sequencer, background=[monitor])
     return writes, taken, errors
 
 
@@ -88,3 +82,18 @@ def test_short_and_long_packets_are_dropped_and_the_next_is_whole():
     for v, packet in enumerate(whole):
         mine = [(half, addr) for half, addr, data in writes if data == packet]
         assert mine == [(v % 2, beat) for beat in range(BEATS)]
+
+
+def test_vectors_of_one_beat():
+    writes, taken, errors = run_packets([1, 1, 3, 1, 2, 1], release_after=2, beats=1)
+    assert errors == ["long", "long"]
+    assert len(taken) == 4
+    # A packet that is too long has written its first beat; the next one writes over it.
+    assert [(half, data) for half, _, data in writes] == [
+        (0, 0),
+        (1, 1),
+        (0, 2),
+        (0, 3),
+        (1, 4),
+        (1, 5),
+    ]
