@@ -154,13 +154,19 @@ def quantize(
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If the model is no chain of Linear layers and ReLUs (see `trace_chain`), or a value is out
-        of range or not finite.
+        If the model is no chain of Linear layers and ReLUs (see `trace_chain`), the layers of a
+        `PrunedModel` are not those that run or in another order, or a value is out of range or not
+        finite.
     """
     check_int("weight_bits", weight_bits, 2, 8)
     check_int("activation_bits", activation_bits, 2, 8)
     masks = model.layers if isinstance(model, PrunedModel) else {}
     chain = trace_chain(model.model if isinstance(model, PrunedModel) else model, calibration)
+    names = [layer.name for layer in chain]
+    if isinstance(model, PrunedModel) and list(masks) != names:
+        raise ValueError(
+            f"layers of the pruned model must be {names!r}, as they run, not {list(masks)!r}"
+        )
     limit = weight_limit(activation_bits)
     input_scale = scale = best_clip(chain[0].inputs, limit) / limit
     layers = []

@@ -1,7 +1,7 @@
 """Regular-block pruning: DARB and BMWM, for a matrix or inside a PyTorch training loop."""
 
 from darb.sw.pruning.block_size import assign
-from darb.sw.pruning.chain import ChainLayer, input_rms, trace_chain
+from darb.sw.pruning.chain import ChainLayer, trace_chain
 from darb.sw.pruning.column_order import kept_columns, spread_order
 from darb.sw.pruning.config import LayerOverride, PruneConfig
 from darb.sw.pruning.masking import Mask, block_mask, mask
@@ -28,7 +28,6 @@ __all__ = [
     "assign",
     "block_mask",
     "column_orders",
-    "input_rms",
     "kept_columns",
     "magnitude",
     "mask",

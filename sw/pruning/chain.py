@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +17,16 @@ from torch import nn
 _PROBES = 64
 
 
-def _linear_modules(model: nn.Module) -> dict[str, nn.Linear]:
+def linear_modules(model: nn.Module) -> dict[str, nn.Linear]:
+    """Return the Linear modules of `model`, by name, in the order in which it declares them.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no module.
+    ValueError
+        If it has no Linear module.
+    """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, not {model!r}")
     layers = {
@@ -38,19 +49,18 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
-    """Return the Linear modules of a chain, by name.
+def declared_chain(model: nn.Module) -> dict[str, nn.Linear]:
+    """Return the Linear modules of a chain that declares them in the order in which they run.
 
     Raises
     ------
     TypeError
         If `model` is no module.
     ValueError
-        If it has no Linear module, or they do not chain.
+        If it has no Linear module, or they do not chain in the order of their declaration.
     """
-    layers = _linear_modules(model)
-    chain = list(layers.items())
-    for (before, first), (after, second) in itertools.pairwise(chain):
+    layers = linear_modules(model)
+    for (before, first), (after, second) in itertools.pairwise(layers.items()):
         if first.out_features != second.in_features:
             raise ValueError(
                 f"layer {after} must take the {first.out_features} outputs of layer {before}, "
@@ -59,33 +69,34 @@ def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
     return layers
 
 
-@torch.no_grad()
-def input_rms(model: nn.Module, calibration: torch.Tensor) -> dict[str, NDArray[np.float32]]:
-    """Return the root mean square of each Linear layer's input columns.
+def calibration_batch(calibration: torch.Tensor | NDArray, *, like: torch.Tensor) -> torch.Tensor:
+    """Return calibration inputs as a tensor of the type and on the device of `like`.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-    calibration : torch.Tensor or ndarray
-        One batch of inputs, as the model takes them.
+    Raises
+    ------
+    TypeError
+        If they are no tensor or array, or not of real numbers.
+    ValueError
+        If they are no batch, or a value is not finite as that type.
     """
-    batch = torch.as_tensor(calibration)
-    found: dict[str, NDArray[np.float32]] = {}
-    hooks = []
-    for name, layer in linear_layers(model).items():
-
-        def note(module: nn.Module, inputs: tuple, *, name: str = name) -> None:
-            columns = inputs[0].detach().reshape(-1, inputs[0].shape[-1])
-            found[name] = columns.double().square().mean(dim=0).sqrt().float().cpu().numpy()
-
-        hooks.append(layer.register_forward_pre_hook(note))
-    try:
-        with evaluating(model):
-            model(batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found
+    if isinstance(calibration, np.ndarray):
+        if calibration.dtype.kind not in "fiu":
+            raise TypeError(f"calibration must be real numbers, not {calibration.dtype}")
+        # Of its own, for torch takes neither foreign byte orders nor arrays that are read-only.
+        native = calibration.dtype.newbyteorder("=")
+        calibration = torch.as_tensor(np.array(calibration, dtype=native, order="C"))
+    elif not isinstance(calibration, torch.Tensor):
+        raise TypeError(f"calibration must be a tensor or an array, not {calibration!r}")
+    if calibration.is_complex() or calibration.dtype == torch.bool:
+        raise TypeError(f"calibration must be real numbers, not {calibration.dtype}")
+    if calibration.ndim < 2 or not calibration.numel():
+        raise ValueError(
+            f"calibration must be a batch of inputs, not shape {tuple(calibration.shape)!r}"
+        )
+    batch = calibration.detach().to(like)
+    if not torch.isfinite(batch).all():
+        raise ValueError("calibration must be finite, not with NaN or infinity")
+    return batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +119,11 @@ class ChainLayer:
     inputs: NDArray[np.float32]
     outputs: NDArray[np.float32]
 
+    def input_rms(self) -> NDArray[np.float32]:
+        """Return the root mean square of each input column, shape (N,)."""
+        columns = torch.as_tensor(self.inputs).double()
+        return columns.square().mean(dim=0).sqrt().float().numpy()
+
 
 @torch.no_grad()
 def trace_chain(model: nn.Module, calibration: torch.Tensor | NDArray) -> tuple[ChainLayer, ...]:
@@ -115,75 +131,110 @@ def trace_chain(model: nn.Module, calibration: torch.Tensor | NDArray) -> tuple[
 
     Between two Linear layers only what the engine can do is allowed: nothing, or a ReLU (and
     anything that changes no value, as Flatten, Identity, or Dropout in evaluation). That is
-    judged by the values themselves, so it makes no difference how the model spells it.
+    judged by what becomes of numbers of every size and sign in place of each layer's outputs, so
+    it makes no difference how the model spells it, nor which values calibration happens to give.
 
     Raises
     ------
     TypeError
         If `model` is no module or `calibration` no real array.
     ValueError
-        If calibration is empty or not finite, a layer runs twice or never, or something else
-        stands before, between or after the layers; the layer is named.
+        If calibration is empty, not finite or nothing that the model takes, a layer runs twice or
+        never, or something else stands before, between or after the layers; the layer is named.
     """
-    layers = _linear_modules(model)
-    if not isinstance(calibration, torch.Tensor | np.ndarray):
-        raise TypeError(f"calibration must be a tensor or an array, not {calibration!r}")
-    batch = torch.as_tensor(calibration)
-    if batch.ndim < 2 or not len(batch):
-        raise ValueError(f"calibration must be a batch of inputs, not shape {tuple(batch.shape)!r}")
-    weight = next(iter(layers.values())).weight
-    batch = batch.to(weight)
-    if not torch.isfinite(batch).all():
-        raise ValueError("calibration must be finite, not with NaN or infinity")
+    layers = linear_modules(model)
+    batch = calibration_batch(calibration, like=next(iter(layers.values())).weight)
     for name, layer in layers.items():
         if not all(torch.isfinite(parameter).all() for parameter in layer.parameters()):
             raise ValueError(f"layer {name}: weights and bias must be finite, not NaN or infinity")
-    calls: list[tuple[str, torch.Tensor, torch.Tensor]] = []
-    # A ReLU in place would overwrite the output, hence the clone.
-    hooks = [
-        layer.register_forward_hook(
-            lambda module, inputs, output, name=name: calls.append(
-                (name, inputs[0].clone(), output.clone())
+    calls, result = _run(model, layers, batch)
+    # Fewer than all vectors do, but more than one: each output column then meets many numbers.
+    wide = batch[torch.arange(_PROBES) % len(batch)]
+    probed, probed_result = _run(model, layers, _probe(wide), replace=True)
+    called = [call.name for call in calls]
+    for seen in (called, [call.name for call in probed]):
+        for name in layers:
+            if seen.count(name) != 1:
+                raise ValueError(
+                    f"layer {name} must run once a batch, not {seen.count(name)!r} times"
+                )
+    chain = []
+    if not (_same(calls[0].inputs, batch) and _same(probed[0].inputs, _probe(wide))):
+        raise ValueError(f"layer {called[0]} must take the input as it is, not a function of it")
+    for index, call in enumerate(calls):
+        last = index + 1 == len(calls)
+        after = result if last else calls[index + 1].inputs
+        probed_after = probed_result if last else probed[index + 1].inputs
+        numbers = probed[index].outputs
+        relu = _same(probed_after, numbers.relu())
+        as_probed = relu or _same(probed_after, numbers)
+        if not (as_probed and _same(after, call.outputs.relu() if relu else call.outputs)):
+            place = "the output" if last else f"layer {called[index + 1]}"
+            raise ValueError(
+                f"between layer {call.name} and {place} only a ReLU or nothing may stand, "
+                "not another operator"
             )
-        )
-        for name, layer in layers.items()
-    ]
-    # Mirrored inputs tell a ReLU from nothing where calibration makes every output positive.
-    probed = torch.cat([batch, -batch[:_PROBES]])
+        layer = layers[call.name]
+        chain.append(ChainLayer(call.name, layer, relu, _rows(call.inputs), _rows(call.outputs)))
+    return tuple(chain)
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """What one Linear layer was given and gave, or was made to give."""
+
+    name: str
+    inputs: torch.Tensor
+    outputs: torch.Tensor
+
+
+def _run(
+    model: nn.Module, layers: dict[str, nn.Linear], batch: torch.Tensor, *, replace: bool = False
+) -> tuple[list[_Call], torch.Tensor]:
+    """Run `model`, each layer giving a probe in place of its outputs where `replace`."""
+    calls: list[_Call] = []
+
+    def check(module: nn.Linear, inputs: tuple, *, name: str) -> None:
+        width = inputs[0].shape[-1] if inputs[0].ndim else 1
+        if width != module.in_features or inputs[0].numel() != len(batch) * width:
+            raise ValueError(
+                f"layer {name} must take vectors of {module.in_features} values, "
+                f"not shape {tuple(inputs[0].shape)!r}"
+            )
+
+    def note(module: nn.Linear, inputs: tuple, output: torch.Tensor, *, name: str) -> torch.Tensor:
+        output = _probe(output) if replace else output
+        # A ReLU in place would overwrite the output, hence the clone.
+        calls.append(_Call(name, inputs[0].clone(), output.clone()))
+        return output
+
+    hooks = []
+    for name, layer in layers.items():
+        hooks.append(layer.register_forward_pre_hook(partial(check, name=name)))
+        hooks.append(layer.register_forward_hook(partial(note, name=name)))
     try:
         with evaluating(model):
-            result = model(probed)
+            result = model(batch)
+    except RuntimeError as error:
+        raise ValueError(
+            f"calibration must be inputs that the model takes, not shape {tuple(batch.shape)!r} "
+            f"({str(error).splitlines()[0]})"
+        ) from error
     finally:
         for hook in hooks:
             hook.remove()
-    called = [name for name, _, _ in calls]
-    for name in layers:
-        if called.count(name) != 1:
-            raise ValueError(
-                f"layer {name} must run once a batch, not {called.count(name)!r} times"
-            )
-    chain = []
-    if not _same(calls[0][1], probed):
-        raise ValueError(f"layer {called[0]} must take the input as it is, not a function of it")
-    for index, (name, inputs, outputs) in enumerate(calls):
-        last = index + 1 == len(calls)
-        after = result if last else calls[index + 1][1]
-        if _same(after, outputs):
-            relu = False
-        elif _same(after, outputs.relu()):
-            relu = True
-        else:
-            place = "the output" if last else f"layer {called[index + 1]}"
-            raise ValueError(
-                f"between layer {name} and {place} only a ReLU or nothing may stand, "
-                "not another operator"
-            )
-        chain.append(
-            ChainLayer(
-                name, layers[name], relu, _rows(inputs[: len(batch)]), _rows(outputs[: len(batch)])
-            )
-        )
-    return tuple(chain)
+    if not isinstance(result, torch.Tensor):
+        raise ValueError(f"model must return one tensor, not {type(result).__name__!r}")
+    return calls, result
+
+
+def _probe(like: torch.Tensor) -> torch.Tensor:
+    """Return numbers of both signs and all sizes from tiny to huge, the same at every call."""
+    generator = torch.Generator().manual_seed(0)
+    span = math.log10(torch.finfo(like.dtype).max) / 2
+    sizes = 10 ** ((2 * torch.rand(like.shape, generator=generator) - 1) * span)
+    signs = 2 * torch.randint(0, 2, like.shape, generator=generator) - 1
+    return (sizes * signs).to(like)
 
 
 def _rows(values: torch.Tensor) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from darb.sw.pruning.chain import input_rms, linear_layers
+from darb.sw.pruning.chain import declared_chain, linear_modules, trace_chain
 from darb.sw.pruning.config import PruneConfig
 from darb.sw.pruning.masking import Mask
 from darb.sw.pruning.network import column_orders, network_masks, scores_of
@@ -45,17 +45,18 @@ class Pruner:
     Parameters
     ----------
     model : torch.nn.Module
-        Its Linear modules, in the order of ``named_modules()``, are the layers.
+        Its Linear modules are the layers.
     config : PruneConfig
     calibration : torch.Tensor or ndarray, optional
-        A batch of inputs; needed for saliency 'activation'.
+        A batch of inputs; needed for saliency 'activation'. It also tells the order in which the
+        layers run; without it they must be declared in that order.
 
     Raises
     ------
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If the layers do not chain, an override names none of them, or calibration is missing.
+        If an override names no layer, or calibration is missing.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Pruner:
         *,
         calibration: torch.Tensor | NDArray | None = None,
     ) -> None:
-        self._layers = linear_layers(model)
+        self._layers = linear_modules(model)
         if not isinstance(config, PruneConfig):
             raise TypeError(f"config must be a PruneConfig, not {config!r}")
         for name in config.layers:
@@ -74,8 +75,6 @@ class Pruner:
                     f"layers must name Linear layers of the model "
                     f"({', '.join(self._layers)}), not {name!r}"
                 )
-        if calibration is not None and not isinstance(calibration, torch.Tensor | np.ndarray):
-            raise TypeError(f"calibration must be a tensor or an array, not {calibration!r}")
         if config.saliency == "activation" and calibration is None:
             raise ValueError("calibration must be given for saliency 'activation', not None")
         self.model = model
@@ -103,9 +102,19 @@ class Pruner:
 
         Raises
         ------
+        TypeError
+            If calibration is not of real numbers.
         ValueError
-            If a weight is not finite, or the ratio is out of reach at the end of the ramp.
+            If calibration is empty or not finite, the model is no chain that the engine can
+            compute (see `trace_chain`), a weight is not finite, or the ratio is out of reach at
+            the end of the ramp.
         """
+        if self._calibration is None:
+            self._layers = declared_chain(self.model)
+        else:
+            chain = trace_chain(self.model, self._calibration)
+            self._layers = {layer.name: layer.linear for layer in chain}
+            self._rms = {layer.name: layer.input_rms() for layer in chain}
         self._count = 0
         self._choose(orders=True)
         self._apply()
@@ -181,10 +190,10 @@ class Pruner:
     @torch.no_grad()
     def _choose(self, *, orders: bool = False) -> None:
         config = self.config
-        if orders and self._calibration is not None:
-            self._rms = input_rms(self.model, self._calibration)
         weights = {
-            name: layer.weight.detach().cpu().numpy() for name, layer in self._layers.items()
+            # NumPy has no bfloat16.
+            name: layer.weight.detach().float().cpu().numpy()
+            for name, layer in self._layers.items()
         }
         scores = scores_of(weights, self._rms, config)
         if orders:
@@ -221,7 +230,8 @@ def prune(
     config : PruneConfig, optional
         Or its fields as keywords.
     calibration : torch.Tensor or ndarray, optional
-        A batch of inputs; needed for saliency 'activation'.
+        A batch of inputs; needed for saliency 'activation'. With it the model is also checked to be
+        a chain that the engine can compute, before any retraining.
     **settings
         Fields of `PruneConfig`.
 

@@ -1,5 +1,6 @@
 """The pruner inside a training loop."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -9,11 +10,13 @@ from torch import nn
 
 from darb.golden.pattern import Pattern
 from darb.sw.pruning import LayerOverride, PruneConfig, Pruner, block_mask, prune
+from darb.sw.quantization import quantize
 from darb.sw.training import mlp
 
 # A second thread for layers this small only fights with other tests for cores.
 torch.set_num_threads(1)
 
+SHARED = nn.Linear(32, 32)
 X = torch.rand(200, 32, generator=torch.Generator().manual_seed(0))
 
 
@@ -105,6 +108,46 @@ def test_ratio_out_of_reach_is_refused_before_training(ramp_steps):
         )
 
 
+class DeclaredBackwards(nn.Module):
+    """Its layers are declared in another order than they run."""
+
+    def __init__(self):
+        super().__init__()
+        self.c, self.b, self.a = (nn.Linear(32, 32) for _ in range(3))
+
+    def forward(self, x):
+        return self.c(self.b(self.a(x).relu()).relu())
+
+
+def test_layers_are_pruned_in_the_order_in_which_they_run():
+    model = DeclaredBackwards()
+    pruned = prune(model, ratio=4, calibration=X, lanes=4, rows=2, left_out=0.25).finalize()
+    assert list(pruned.layers) == ["a", "b", "c"]
+    assert pruned.layers["c"].live.all()
+    for before, after in (("a", "b"), ("b", "c")):
+        live = np.flatnonzero(pruned.layers[before].live)
+        assert sorted(pruned.layers[after].columns) == live.tolist()
+    assert model(X).abs().max(dim=0).values.count_nonzero() == 32
+
+
+def test_layers_in_the_wrong_order_are_refused_by_the_quantiser():
+    pruned = prune(DeclaredBackwards(), ratio=4, saliency="magnitude").finalize()
+    text = "layers of the pruned model must be ['a', 'b', 'c'], as they run, not ['c', 'b', 'a']"
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        quantize(pruned, X)
+    pruned = prune(mlp((32, 16, 10)), ratio=4, calibration=X).finalize()
+    for layers in ({"0": pruned.layers["0"]}, {**pruned.layers, "9": pruned.layers["0"]}):
+        with pytest.raises(ValueError, match=r"^layers of the pruned model must be \['0', '2'\]"):
+            quantize(dataclasses.replace(pruned, layers=layers), X)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float64])
+def test_other_number_types(kind):
+    model = mlp((32, 16, 10)).to(kind)
+    pruned = prune(model, ratio=4, calibration=X.numpy()).finalize()
+    assert zeros_where_pruned(model.float(), pruned.layers)
+
+
 def test_masks_follow_the_rule_on_the_weights():
     model = mlp((32, 16, 10))
     weights = model[0].weight.detach().numpy().copy()
@@ -153,7 +196,43 @@ def test_same_seed_same_masks():
             nn.Sequential(nn.Linear(4, 3), nn.Linear(2, 1)),
             {},
             ValueError,
+            "layer 0 must take vectors of 4 values, not shape (200, 32)",
+        ),
+        (
+            nn.Sequential(nn.Linear(4, 3), nn.Linear(2, 1)),
+            {"calibration": None, "saliency": "magnitude"},
+            ValueError,
             "layer 1 must take the 3 outputs of layer 0, not 2",
+        ),
+        (
+            nn.Sequential(nn.Linear(32, 8), nn.Sigmoid(), nn.Linear(8, 3)),
+            {"saliency": "magnitude"},
+            ValueError,
+            "between layer 0 and layer 2 only a ReLU or nothing may stand, not another operator",
+        ),
+        (
+            nn.Sequential(nn.Conv1d(1, 2, 3), nn.Flatten(), nn.Linear(60, 3)),
+            {"calibration": X[:, None]},
+            ValueError,
+            "layer 2 must take the input as it is, not a function of it",
+        ),
+        (
+            nn.Sequential(SHARED, nn.ReLU(), SHARED),
+            {},
+            ValueError,
+            "layer 0 must run once a batch, not 2 times",
+        ),
+        *(
+            (
+                mlp((32, 4)),
+                {"calibration": calibration},
+                ValueError,
+                f"calibration must be {rule}",
+            )
+            for calibration, rule in (
+                (X * float("nan"), "finite, not with NaN or infinity"),
+                (X[:0], "a batch of inputs, not shape (0, 32)"),
+            )
         ),
         (
             mlp((32, 4)),
@@ -199,4 +278,6 @@ def test_nan_weights_are_refused():
     with torch.no_grad():
         model[0].weight[2, 3] = float("nan")
     with pytest.raises(ValueError, match=r"^weights must be finite: row 2, column 3"):
+        prune(model, ratio=2, saliency="magnitude")
+    with pytest.raises(ValueError, match=r"^layer 0: weights and bias must be finite"):
         prune(model, ratio=2, calibration=X)
