@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darb.golden import Image
-from darb.golden.fixed_point import check_vectors, saturate
+from darb.golden.fixed_point import check_vectors, signed_range
 
 
 def scale_inputs(values: ArrayLike, *, columns: int, scale: float, bits: int) -> NDArray[np.int64]:
@@ -45,7 +45,10 @@ def scale_inputs(values: ArrayLike, *, columns: int, scale: float, bits: int) ->
     if not np.isfinite(values).all():
         row, column = map(int, np.argwhere(~np.isfinite(values))[0])
         raise ValueError(f"input {row}, column {column} must be finite, not {values[row, column]}")
-    return saturate(np.rint(values.astype(np.float64) / scale), bits)
+    # Clipped while still real: a number beyond int64 would wrap around.
+    with np.errstate(over="ignore"):
+        steps = np.rint(values.astype(np.float64) / scale)
+    return np.clip(steps, *signed_range(bits)).astype(np.int64)
 
 
 def image_inputs(image: Image, values: ArrayLike) -> NDArray[np.int64]:

@@ -15,6 +15,12 @@ def test_it_rounds_half_to_even_and_saturates():
     assert scaled.tolist() == [[-8, -1, 0, 1, 2, 7]]
 
 
+def test_huge_inputs_saturate_at_their_own_end():
+    values = np.array([[1e30, -1e30, 1e308, -1e308]])
+    scaled = scale_inputs(values, columns=4, scale=1e-3, bits=8)
+    assert scaled.tolist() == [[127, -128, 127, -128]]
+
+
 def test_integers_are_taken_as_they_are():
     values = np.array([[-8, 7]], dtype=np.int16)
     assert scale_inputs(values, columns=2, scale=0.5, bits=4).tolist() == [[-8, 7]]
