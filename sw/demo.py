@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from darb.golden import EngineModel, IntegerNetwork, read_image
-from darb.golden.image_file import replaced_directory
+from darb.golden.image_file import IMAGE_FILES
+from darb.golden.output_directory import replaced_directory
 from darb.hw.simulation import SimulationResult, simulate
 from darb.hw.simulators import find_simulator
 from darb.hw.verilog import generate
@@ -32,6 +33,11 @@ from darb.sw.recipe import Recipe, prune_and_retrain, recipe_of, train_dense
 from darb.sw.training import Epoch, accuracy, calibration_of, mlp
 
 SUMMARY = "summary.json"
+_DEMO_FILES = (
+    *("checkpoint.pt", "pattern.png"),
+    *(f"image/{name}" for name in IMAGE_FILES),
+    *(f"{folder}/{name}" for folder in ("build", "simulation") for name in ENGINE_FILES),
+)
 SIMULATORS = ("verilator", "icarus")
 MULTIPLIERS = {"digits": 8, "mnist": 32}
 """Multipliers that keep busy at ratio 16 on each dataset's network."""
@@ -60,6 +66,7 @@ class DemoSettings:
     vectors : int, optional
         Test vectors to simulate; by default all of them.
     seed : int
+        Of everything that training and pruning draw at random; the data's split is always the same.
     checkpoint : path, optional
         Trained weights, so that dense training is skipped.
     order, saliency : str
@@ -140,7 +147,7 @@ class _Stages:
 
 
 def _load(settings: DemoSettings) -> Dataset:
-    data = digits(seed=settings.seed) if settings.data == "digits" else mnist(settings.data_dir)
+    data = digits() if settings.data == "digits" else mnist(settings.data_dir)
     if settings.vectors is not None and settings.vectors > len(data.test_x):
         raise ValueError(
             f"vectors must be at most the {len(data.test_x)} of the test part, "
@@ -267,7 +274,7 @@ def run_demo(
     find_simulator(settings.simulator)
     data = _load(settings)
     recipe = settings.recipe or recipe_of(data)
-    with replaced_directory(Path(out), SUMMARY) as fresh:
+    with replaced_directory(Path(out), SUMMARY, _DEMO_FILES) as fresh:
         with stages.stage("train") as tell:
             if settings.checkpoint is None:
                 dense = train_dense(
