@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -44,26 +47,64 @@ def tell(message: str) -> None:
     typer.echo(f"error: {' '.join(message.split())}", err=True)
 
 
+class _Interrupted(Exception):
+    """Control-C, under another name: click prints an empty line when it sees the builtin one."""
+
+
+class _Terminated(BaseException):
+    """Signal TERM, as an exception, so that what was half written is cleaned away."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let signal TERM raise `_Terminated` while the body runs."""
+
+    def stop(number: int, frame: object) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class OneLineFailures(TyperGroup):
     """The group of commands; the one place where exceptions become exit statuses."""
+
+    _traceback = False
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Run the command that was asked for."""
+        self._traceback = bool(ctx.params.get("traceback"))
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Interrupted from None
 
     def main(
         self, args: Sequence[str] | None = None, standalone_mode: bool = True, **extra: Any
     ) -> Any:
         """Run a command; a refusal ends in one line on stderr and exit status 2."""
         arguments = list(sys.argv[1:] if args is None else args)
+        self._traceback = False
         try:
-            status = super().main(args=arguments, standalone_mode=False, **extra)
-        except typer.Abort:
+            with _terminable():
+                status = super().main(args=arguments, standalone_mode=False, **extra)
+        except (_Interrupted, typer.Abort):
             tell("interrupted")
-            sys.exit(130)
+            sys.exit(128 + signal.SIGINT)
+        except _Terminated:
+            tell("terminated")
+            sys.exit(128 + signal.SIGTERM)
         except Exception as error:
-            if "--traceback" in arguments:
-                raise
             # Usage errors are of a class that typer does not export; they know their own message.
             usage = getattr(error, "format_message", None)
             message = usage() if usage else describe(error)
-            if message is None:
+            if message is None or (self._traceback and not usage):
                 raise
             tell(message)
             sys.exit(STATUS)

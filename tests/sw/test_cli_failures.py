@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 
@@ -41,12 +42,51 @@ def test_traceback_shows_where(tmp_path):
     assert type(result.exception).__name__ == "ImageError"
 
 
+def test_traceback_after_the_command_is_a_wrong_command_line(tmp_path):
+    assert refused("inspect", tmp_path, "--traceback").startswith("No such option: --traceback")
+    assert refused("--traceback", "inspect").startswith("Missing argument 'DIR'")
+
+
 def test_an_interrupt_is_told_in_one_line(tmp_path, monkeypatch):
     def interrupted(directory):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("darb.sw.inspection.inspect_image", interrupted)
-    assert run("inspect", tmp_path).exit_code == 130
+    result = run("inspect", tmp_path)
+    assert result.exit_code == 130
+    assert (result.stdout, result.stderr) == ("", "error: interrupted\n")
+
+
+SLEEPER = """
+import sys, time
+import darb.sw.inspection
+from darb.sw.cli import app
+
+def sleep(directory):
+    try:
+        print("asleep", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaned", flush=True)
+
+darb.sw.inspection.inspect_image = sleep
+app(["inspect", "x"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "line"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_cleans_up_and_is_told_in_one_line(number, status, line):
+    command = [sys.executable, "-c", SLEEPER]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout.readline() == "asleep\n"
+        process.send_signal(number)
+        assert process.stdout.read() == "cleaned\n"
+        assert process.stderr.read() == f"error: {line}\n"
+    assert process.returncode == status
 
 
 def test_a_message_of_many_lines_becomes_one(monkeypatch, tmp_path):
