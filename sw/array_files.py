@@ -33,7 +33,10 @@ def read_array(path: str | Path) -> NDArray[np.number]:
     try:
         values = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path} must be a whole .npy file of numbers ({error})") from error
+        # NumPy's own message advises to load the file as a pickle, which would run code from it.
+        raise ValueError(
+            f"{path} must be a whole .npy file of numbers, as numpy.save writes it"
+        ) from error
     if not isinstance(values, np.ndarray):
         raise ValueError(f"{path} must be one array saved with numpy.save, not an archive")
     if values.dtype.kind not in "iuf":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,14 @@ from darb.sw.folding import Folding, check_shape, choose_folding, pattern_networ
 from darb.sw.inspection import ImageReport, inspect_image
 from darb.sw.pattern_picture import draw_pattern
 from darb.sw.pruning import PruneConfig, PrunedModel, prune
-from darb.sw.pruning.config import ORDERS, SALIENCIES, check_choice, check_int, check_ratio
+from darb.sw.pruning.config import (
+    MOST_SEED,
+    ORDERS,
+    SALIENCIES,
+    check_choice,
+    check_int,
+    check_ratio,
+)
 from darb.sw.quantization import quantize, quantize_input
 from darb.sw.recipe import Recipe, prune_and_retrain, recipe_of, train_dense
 from darb.sw.training import Epoch, accuracy, calibration_of, mlp
@@ -79,7 +87,7 @@ class DemoSettings:
     TypeError
         If a field is of the wrong kind.
     ValueError
-        If a field is out of its range, or `data_dir` is missing for mnist.
+        If a field is out of its range, or `data_dir` is missing for mnist or given for digits.
     """
 
     data: str = "digits"
@@ -102,13 +110,14 @@ class DemoSettings:
         check_choice("order", self.order, ORDERS)
         check_choice("saliency", self.saliency, SALIENCIES)
         check_ratio(self.ratio)
-        check_int("seed", self.seed, 0)
-        for name in ("lanes", "rows", "vectors"):
-            if getattr(self, name) is not None:
-                check_int(name, getattr(self, name), 1)
-        check_shape(multipliers=self.most_multipliers, lanes=self.lanes, rows=self.rows)
+        check_int("seed", self.seed, 0, MOST_SEED)
+        if self.vectors is not None:
+            check_int("vectors", self.vectors, 1)
+        check_shape(multipliers=self.multipliers, lanes=self.lanes, rows=self.rows)
         if self.data == "mnist" and self.data_dir is None:
             raise ValueError("data_dir must name the directory of the idx files for mnist")
+        if self.data != "mnist" and self.data_dir is not None:
+            raise ValueError(f"data_dir must be left out for {self.data}, not {str(self.data_dir)!r}")
 
     @property
     def most_multipliers(self) -> int:
@@ -182,6 +191,25 @@ def _fold(
         rows=settings.rows,
         progress=lambda done, total: tell(done, total, ""),
     )
+
+
+def _check_reach(
+    settings: DemoSettings, sizes: tuple[int, ...], calibration: NDArray[np.float32]
+) -> None:
+    """Refuse a ratio that is far out of reach before minutes of training.
+
+    The engine with the fewest lanes and rows reaches the highest ratio. Trained networks leave out
+    more columns than untrained ones and so reach more, but not twice as much.
+    """
+    config = _prune_config(settings, settings.lanes or 1, settings.rows or 1)
+    config = dataclasses.replace(config, ratio=max(1.0, settings.ratio / 2))
+    try:
+        prune(mlp(sizes, seed=settings.seed), config, calibration=calibration)
+    except ValueError:
+        raise ValueError(
+            f"ratio must be in reach of blocks of at most {1 << config.max_k} columns, "
+            f"not {settings.ratio!r}"
+        ) from None
 
 
 def _prune_config(settings: DemoSettings, lanes: int, rows: int) -> PruneConfig:
@@ -274,6 +302,8 @@ def run_demo(
     find_simulator(settings.simulator)
     data = _load(settings)
     recipe = settings.recipe or recipe_of(data)
+    calibration = calibration_of(data)
+    _check_reach(settings, recipe.sizes, calibration)
     with replaced_directory(Path(out), SUMMARY, _DEMO_FILES) as fresh:
         with stages.stage("train") as tell:
             if settings.checkpoint is None:
@@ -284,7 +314,6 @@ def run_demo(
                 dense = mlp(recipe.sizes, dropout=recipe.dropout, seed=settings.seed)
                 load_dense(settings.checkpoint, dense)
                 tell(1, 1, f"taken from {settings.checkpoint}")
-        calibration = calibration_of(data)
         with stages.stage("fold") as tell:
             fold = _fold(settings, dense, calibration, tell)
             tell(1, 1, f"{fold.lanes} lanes x {fold.rows} rows")

@@ -130,10 +130,14 @@ def _config(
             raise TypeError("lanes and rows must be given where no config is")
         pinned = {} if output_mode is None else {"output_mode": output_mode}
         return roomy_config(network, lanes=lanes, rows=rows, room=room, **pinned)
+    check_room(room)
+    if room != 1:
+        raise ValueError(f"room must be left out where a config is given, not {room!r}")
     for name, value in (("lanes", lanes), ("rows", rows), ("output_mode", output_mode)):
         fixed = getattr(config, name)
         if value is not None and value != fixed:
-            raise ValueError(f"{name} must be the config's {str(fixed)!r}, not {value!r}")
+            told = value.value if isinstance(value, OutputMode) else value
+            raise ValueError(f"{name} must be the config's {fixed!s}, not {told!r}")
     return config
 
 
@@ -162,8 +166,8 @@ def export(
     output_mode : OutputMode or str, optional
         What the last layer sends; accumulators by default.
     room : float
-        Above 1, the engine also holds networks that much larger; see `roomy_config`. Without a
-        config only.
+        Above 1, the engine also holds networks that much larger; see `roomy_config`. To be left
+        out where `config` or `like` is given.
     config : EngineConfig, optional
         An engine that exists already.
     like : path, optional

@@ -66,8 +66,8 @@ def _check_count(name: str, value: object, most: int) -> None:
         raise ValueError(f"{name} must be in 1..{most}, not {value!r}")
 
 
-def check_shape(*, multipliers: int, lanes: int | None, rows: int | None) -> None:
-    """Refuse an engine that cannot be; lanes and rows may be left open.
+def check_shape(*, multipliers: int | None, lanes: int | None, rows: int | None) -> None:
+    """Refuse an engine that cannot be; what is None is left open.
 
     Raises
     ------
@@ -76,13 +76,15 @@ def check_shape(*, multipliers: int, lanes: int | None, rows: int | None) -> Non
     ValueError
         If a value is out of its range, or lanes and rows need more multipliers than there are.
     """
-    _check_count("multipliers", multipliers, MOST_LANES * MOST_ROWS)
     for name, value, most in (("lanes", lanes, MOST_LANES), ("rows", rows, MOST_ROWS)):
         if value is None:
             continue
         _check_count(name, value, most)
         if value & (value - 1):
             raise ValueError(f"{name} must be a power of two, not {value!r}")
+    if multipliers is None:
+        return
+    _check_count("multipliers", multipliers, MOST_LANES * MOST_ROWS)
     needed = (lanes or 1) * (rows or 1)
     if needed > multipliers:
         raise ValueError(

@@ -38,15 +38,15 @@ def _read_calibration(path: Path, columns: int) -> NDArray[np.float32]:
     return values.reshape(len(values), columns).astype(np.float32)
 
 
-def _check_shape(
-    config: EngineConfig | None, lanes: int | None, rows: int | None, multipliers: int | None
+def _check_engine(
+    config: EngineConfig | None, **asked: int | str | None
 ) -> None:
     if config is None:
         return
-    for name, value in (("lanes", lanes), ("rows", rows), ("multipliers", multipliers)):
+    for name, value in asked.items():
         if value is not None and value != getattr(config, name):
             raise ValueError(
-                f"{name} must be {getattr(config, name)} as in the image of --like, not {value!r}"
+                f"{name} must be {getattr(config, name)!s} as in the image of --like, not {value!r}"
             )
 
 
@@ -104,9 +104,11 @@ def export_model_file(
     check_ratio(ratio)
     check_room(room)
     if like is None:
+        check_shape(multipliers=multipliers, lanes=lanes, rows=rows)
         if multipliers is None:
             multipliers = max(MULTIPLIERS, (lanes or 1) * (rows or 1))
-        check_shape(multipliers=multipliers, lanes=lanes, rows=rows)
+    elif room != 1:
+        raise ValueError(f"room must be left out with like, whose engine has its own, not {room!r}")
     check_int("weight_bits", weight_bits, 2, 8)
     check_int("activation_bits", activation_bits, 2, 8)
     for name in formats:
@@ -114,7 +116,9 @@ def export_model_file(
     network_module = load_exported(model)
     inputs = _read_calibration(Path(calibration), _inputs_of(network_module))
     config = None if like is None else read_image(like).config
-    _check_shape(config, lanes, rows, multipliers)
+    _check_engine(
+        config, lanes=lanes, rows=rows, multipliers=multipliers, output_mode=output_mode
+    )
 
     def pruner(lanes: int, rows: int) -> Pruner:
         fresh = copy.deepcopy(network_module)

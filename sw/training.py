@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from darb.sw.datasets import Dataset
 from darb.sw.pruning.chain import evaluating
-from darb.sw.pruning.config import check_int
+from darb.sw.pruning.config import MOST_SEED, check_int
 from darb.sw.pruning.pruner import Pruner
 
 SIZES = {"digits": (64, 256, 128, 10), "mnist": (784, 300, 100, 10)}
@@ -45,7 +45,7 @@ def mlp(sizes: Sequence[int], *, dropout: float = 0.0, seed: int = 0) -> nn.Sequ
         raise ValueError(f"sizes must name inputs and outputs, not {sizes!r}")
     for size in sizes:
         check_int("sizes", size, 1)
-    check_int("seed", seed, 0)
+    check_int("seed", seed, 0, MOST_SEED)
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be at least 0 and below 1, not {dropout!r}")
     modules: list[nn.Module] = []
@@ -159,7 +159,7 @@ def train(
         Accuracy on the validation part.
     """
     check_int("epochs", epochs, 1)
-    check_int("seed", seed, 0)
+    check_int("seed", seed, 0, MOST_SEED)
     check_int("batch", batch, 1)
     check_int("shift", shift, 0)
     generator = torch.Generator().manual_seed(seed)

@@ -56,7 +56,7 @@ def demo(
     vectors: Annotated[
         int | None, typer.Option(metavar="N", help="Test vectors to simulate; all by default.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of all that training and pruning draw at random.")] = 0,
     checkpoint: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Trained weights, so that dense training is skipped."),

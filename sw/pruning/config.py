@@ -10,6 +10,7 @@ METHODS = ("darb", "bmwm")
 ASSIGNMENTS = ("energy", "density")
 SALIENCIES = ("magnitude", "activation")
 ORDERS = ("natural", "spread")
+MOST_SEED = (1 << 63) - 1
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -154,7 +155,7 @@ class PruneConfig:
         if self.rows is not None:
             check_int("rows", self.rows, 1, 64)
         check_int("max_k", self.max_k, 0, 12)
-        check_int("seed", self.seed, 0)
+        check_int("seed", self.seed, 0, MOST_SEED)
         check_int("ramp_steps", self.ramp_steps, 0)
         check_int("ramp_every", self.ramp_every, 1)
         if not isinstance(self.layers, Mapping):

@@ -33,6 +33,14 @@ def test_refusals(tmp_path, values, message):
     assert str(caught.value).startswith(str(path))
 
 
+def test_a_text_file_is_refused_without_advice_to_unpickle_it(tmp_path):
+    path = tmp_path / "x.npy"
+    path.write_text("1 2 3\n")
+    text = f"{path} must be a whole .npy file of numbers, as numpy.save writes it"
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        read_array(path)
+
+
 def test_an_archive_is_refused(tmp_path):
     np.savez(tmp_path / "x.npz", a=np.zeros((2, 2)))
     with pytest.raises(ValueError, match=r"must be one array saved with numpy.save, not an"):

@@ -77,6 +77,21 @@ def test_like_takes_the_config_of_another_image(files, tmp_path):
         *("--like", tmp_path / "first", "--lanes", 4),
     )
     assert message == "lanes must be 2 as in the image of --like, not 4"
+    for options, line in (
+        (
+            ["--output-mode", "argmax"],
+            "output_mode must be accumulators as in the image of --like, not 'argmax'",
+        ),
+        (
+            ["--room", 2],
+            "room must be left out with like, whose engine has its own, not 2.0",
+        ),
+    ):
+        message = refused(
+            *("export", files[0], "--calibration", files[1], "-o", tmp_path / "third"),
+            *("--like", tmp_path / "first", *options),
+        )
+        assert message == line
 
 
 def test_the_same_command_writes_the_same_bytes(files, tmp_path):
@@ -93,6 +108,7 @@ def test_the_same_command_writes_the_same_bytes(files, tmp_path):
         (["--weight-bits", 9], "weight_bits must be in 2..8, not 9"),
         (["--activation-bits", 1], "activation_bits must be in 2..8, not 1"),
         (["--lanes", 3], "lanes must be a power of two, not 3"),
+        (["--lanes", 100000], "lanes must be in 1..256, not 100000"),
         (["--multipliers", 0], "multipliers must be in 1..16384, not 0"),
         (["--lanes", 8, "--rows", 8, "--multipliers", 9], "multipliers must be at least 64"),
         (["--lanes", 2, "--rows", 1, "--room", 0], "room must be in 1..16, not 0.0"),

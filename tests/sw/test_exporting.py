@@ -129,9 +129,11 @@ def test_a_config_excludes_what_contradicts_it(network, tmp_path):
     config = fit_config(network, lanes=4, rows=2)
     with pytest.raises(TypeError, match=r"^config and like exclude each other$"):
         export(network, tmp_path / "image", config=config, like=tmp_path)
-    with pytest.raises(ValueError, match=r"^lanes must be the config's '4', not 2$"):
+    with pytest.raises(ValueError, match=r"^lanes must be the config's 4, not 2$"):
         export(network, tmp_path / "image", config=config, lanes=2)
-    with pytest.raises(ValueError, match=r"^output_mode must be the config's 'accumulators', not"):
+    with pytest.raises(
+        ValueError, match=r"^output_mode must be the config's accumulators, not 'argmax'$"
+    ):
         export(network, tmp_path / "image", config=config, output_mode="argmax")
     assert export(network, tmp_path / "image", config=config, lanes=4).is_dir()
 
@@ -146,3 +148,11 @@ def test_a_directory_with_something_else_in_it_is_left_alone(network, tmp_path):
     with pytest.raises(ValueError, match=r"must be a new directory, an empty one or one"):
         export(network, tmp_path, lanes=1, rows=1)
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_room_and_a_config_exclude_each_other(tmp_path):
+    network = random_network(np.random.default_rng(0), (8, 4))
+    config = fit_config(network, lanes=2, rows=1)
+    text = r"^room must be left out where a config is given, not 2$"
+    with pytest.raises(ValueError, match=text):
+        export(network, tmp_path / "image", config=config, room=2)

@@ -36,7 +36,7 @@ from darb.sw.pruning import LayerOverride, PruneConfig
         ({"lanes": 0}, ValueError, "lanes must be in 1..256, not 0"),
         ({"rows": 2.0}, TypeError, "rows must be an int, not 2.0"),
         ({"max_k": 13}, ValueError, "max_k must be in 0..12, not 13"),
-        ({"seed": -1}, ValueError, "seed must be at least 0, not -1"),
+        ({"seed": -1}, ValueError, f"seed must be in 0..{(1 << 63) - 1}, not -1"),
         ({"ramp_steps": -1}, ValueError, "ramp_steps must be at least 0, not -1"),
         ({"ramp_every": 0}, ValueError, "ramp_every must be at least 1, not 0"),
         ({"layers": ["0"]}, TypeError, "layers must be a mapping, not ['0']"),
