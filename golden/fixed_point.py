@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -62,19 +64,45 @@ def requantize(
     return saturate(np.maximum(scaled, 0) if relu else scaled, bits)
 
 
+def requantisation_faults(
+    multiplier: NDArray[np.integer], shift: NDArray[np.integer]
+) -> Iterator[tuple[int, str]]:
+    """Yield what is wrong with rows' scales: for each rule that is broken, the first row, the text.
+
+    Parameters
+    ----------
+    multiplier, shift : ndarray of int, shape (M,)
+    """
+    low, high = 1 << (MULTIPLIER_BITS - 1), (1 << MULTIPLIER_BITS) - 1
+    last = (1 << SHIFT_BITS) - 1
+    rules = (
+        (
+            "multiplier",
+            multiplier,
+            ((multiplier >= low) & (multiplier <= high)) | (multiplier == 0),
+            f"0 or in {low}..{high}",
+        ),
+        ("shift", shift, (shift >= 1) & (shift <= last), f"in 1..{last}"),
+    )
+    for name, values, good, rule in rules:
+        if not good.all():
+            row = int(np.argmin(good))
+            yield row, f"{name} must be {rule}, not {int(values[row])}"
+
+
 def accumulator_magnitude(
-    weights: NDArray[np.integer], bias: NDArray[np.integer], activation_bits: int
+    weights: NDArray[np.int8], bias: NDArray[np.integer], activation_bits: int
 ) -> int:
     """Return the largest magnitude that any input can bring any row's accumulator to.
 
     Parameters
     ----------
-    weights : ndarray of int, shape (M, N)
+    weights : ndarray of int8, shape (M, N)
     bias : ndarray of int, shape (M,)
     activation_bits : int
     """
     largest_input = 1 << (activation_bits - 1)
-    sums = np.abs(weights.astype(np.int64)).sum(axis=1) * largest_input
+    sums = np.abs(weights.astype(np.int16)).sum(axis=1, dtype=np.int64) * largest_input
     return int((sums + np.abs(bias.astype(np.int64))).max(initial=0))
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from darb.golden.fixed_point import (
     accumulator_magnitude,
     check_vectors,
+    requantisation_faults,
     requantize,
     saturate,
     signed_bits,
@@ -62,6 +63,16 @@ def test_accumulator_magnitude_is_reached_by_the_worst_input():
     weights = np.array([[3, -5, 0], [1, 1, 1]], dtype=np.int8)
     bias = np.array([-7, 100], dtype=np.int32)
     assert accumulator_magnitude(weights, bias, 4) == max(8 * 8 + 7, 3 * 8 + 100)
+
+
+def test_what_a_rows_scale_can_be():
+    good = np.array([0, 32768, 65535]), np.array([1, 30, 63])
+    assert list(requantisation_faults(*good)) == []
+    bad = np.array([0, 32767, 65536]), np.array([1, 64, 0])
+    assert list(requantisation_faults(*bad)) == [
+        (1, "multiplier must be 0 or in 32768..65535, not 32767"),
+        (1, "shift must be in 1..63, not 64"),
+    ]
 
 
 @pytest.mark.parametrize(
