@@ -38,6 +38,23 @@ _RANGES = {
 }
 
 
+def check_field(name: str, value: object) -> None:
+    """Refuse what field `name` of `EngineConfig`, a number, cannot be by itself.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no int.
+    ValueError
+        If it is out of the field's range.
+    """
+    low, high = _RANGES[name]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be in {low}..{high}, not {value!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class EngineConfig:
     """Everything that fixes the Verilog of an engine; two images of one config share it.
@@ -90,12 +107,8 @@ class EngineConfig:
     output_mode: OutputMode = OutputMode.ACCUMULATORS
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be an int, not {value!r}")
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be in {low}..{high}, not {value!r}")
+        for name in _RANGES:
+            check_field(name, getattr(self, name))
         for name in ("lanes", "rows"):
             value = getattr(self, name)
             if value & (value - 1):
