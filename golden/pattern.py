@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_K = 12
+MOST_KEEP = 255
+
+
+def most_keep(k: int) -> int:
+    """Return how many weights a block of ``2**k`` columns may keep at most."""
+    return min(1 << k, MOST_KEEP)
+
 
 @dataclass(frozen=True, order=True)
 class Pattern:
@@ -34,9 +42,9 @@ class Pattern:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
                 raise TypeError(f"pattern {name} must be an int, not {value!r}")
-        if not 0 <= self.k <= 12:
-            raise ValueError(f"pattern k must be in 0..12, not {self.k!r}")
-        limit = min(self.block_size, 255)
+        if not 0 <= self.k <= MOST_K:
+            raise ValueError(f"pattern k must be in 0..{MOST_K}, not {self.k!r}")
+        limit = most_keep(self.k)
         if not 1 <= self.keep <= limit:
             raise ValueError(
                 f"pattern keep must be in 1..{limit} at k = {self.k}, not {self.keep!r}"
