@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darb.golden.fixed_point import SHIFT_BITS, weight_limit
-from darb.golden.pattern import Pattern, Segments
+from darb.golden.config import check_field
+from darb.golden.fixed_point import requantisation_faults, weight_limit
+from darb.golden.pattern import MOST_K, Pattern, Segments
+
+MOST_ALIGN = 1 << MOST_K
+"""The largest block that a segment can be rounded up to."""
+SCALE_RULE = "a finite number above 0"
+NAME_RULE = "printable and at most 200 characters long"
+
+
+def is_scale(value: object) -> bool:
+    """Return whether `value` can be what one step of an integer stands for."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 < value <= sys.float_info.max
+
+
+def is_name(value: str) -> bool:
+    """Return whether `value` can name a layer in a line of text."""
+    return value.isprintable() and len(value) <= 200
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,9 +55,10 @@ class IntegerLayer:
     Raises
     ------
     TypeError
-        If an array is not of integers.
+        If an array is not of integers, or the name is no str.
     ValueError
-        If a shape or a value is out of its range, or a column stands twice.
+        If a shape or a value is out of its range, a column stands twice, or the name would not
+        stand in a line of text.
     """
 
     name: str
@@ -53,6 +72,10 @@ class IntegerLayer:
     align: int = 1
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"layer name must be a str, not {self.name!r}")
+        if not is_name(self.name):
+            raise ValueError(f"layer name must be {NAME_RULE}, not {self.name!r}")
         kinds = {"weights": np.int8, "bias": np.int32, "multiplier": np.uint16}
         kinds |= {"shift": np.uint8, "columns": np.int32}
         for name, kind in kinds.items():
@@ -81,27 +104,14 @@ class IntegerLayer:
             raise ValueError(
                 f"layer {self.name}: patterns must name {m} rows, not {len(self.patterns)}"
             )
-        self._check_requantisation()
+        for row, fault in requantisation_faults(self.multiplier, self.shift):
+            raise ValueError(f"layer {self.name}: row {row}: {fault}")
         self._check_columns(n)
         if isinstance(self.align, bool) or not isinstance(self.align, int):
             raise TypeError(f"layer {self.name}: align must be an int, not {self.align!r}")
-        if self.align < 1:
-            raise ValueError(f"layer {self.name}: align must be at least 1, not {self.align!r}")
-
-    def _check_requantisation(self) -> None:
-        normal = (self.multiplier >= 1 << 15) | (self.multiplier == 0)
-        if not normal.all():
-            row = int(np.argmin(normal))
+        if not 1 <= self.align <= MOST_ALIGN:
             raise ValueError(
-                f"layer {self.name}: multiplier of row {row} must be 0 or in 32768..65535, "
-                f"not {int(self.multiplier[row])}"
-            )
-        fits = (self.shift >= 1) & (self.shift < 1 << SHIFT_BITS)
-        if not fits.all():
-            row = int(np.argmin(fits))
-            raise ValueError(
-                f"layer {self.name}: shift of row {row} must be in 1..{(1 << SHIFT_BITS) - 1}, "
-                f"not {int(self.shift[row])}"
+                f"layer {self.name}: align must be in 1..{MOST_ALIGN}, not {self.align!r}"
             )
 
     def _check_columns(self, n: int) -> None:
@@ -115,10 +125,10 @@ class IntegerLayer:
             raise ValueError(f"layer {self.name}: columns must be in 0..{n - 1}")
         if counts.max() > 1:
             raise ValueError(f"layer {self.name}: column {int(counts.argmax())} stands twice")
-        left_out = counts[:n] == 0
-        stray = np.argwhere((self.weights != 0) & left_out)
+        stray = np.flatnonzero((counts[:n] == 0) & self.weights.any(axis=0))
         if stray.size:
-            row, column = map(int, stray[0])
+            row, number = map(int, np.argwhere(self.weights[:, stray])[0])
+            column = int(stray[number])
             raise ValueError(
                 f"layer {self.name}: row {row} has a weight in column {column}, "
                 "which the column order leaves out"
@@ -166,8 +176,11 @@ class IntegerNetwork:
 
     Raises
     ------
+    TypeError
+        If a width is no int, or a scale no number.
     ValueError
-        If the layers do not chain, or a weight is wider than `weight_bits`.
+        If the layers do not chain, a width is out of its range, a weight is wider than
+        `weight_bits`, or the scales are not what scales can be.
     """
 
     layers: tuple[IntegerLayer, ...]
@@ -179,9 +192,11 @@ class IntegerNetwork:
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError("a network must have at least one layer, not ()")
+        for name in ("weight_bits", "activation_bits"):
+            check_field(name, getattr(self, name))
         limit = weight_limit(self.weight_bits)
         for layer in self.layers:
-            largest = int(np.abs(layer.weights.astype(np.int16)).max())
+            largest = max(int(layer.weights.max()), -int(layer.weights.min()))
             if largest > limit:
                 raise ValueError(
                     f"layer {layer.name}: weights of {self.weight_bits} bits must be in "
@@ -193,6 +208,19 @@ class IntegerNetwork:
                     f"layer {after.name} must take the {before.shape[0]} outputs of layer "
                     f"{before.name}, not {after.shape[1]} columns"
                 )
+        for name, scales in (
+            ("input_scale", (self.input_scale,)),
+            ("output_scales", self.output_scales),
+        ):
+            for scale in scales:
+                if not is_scale(scale):
+                    kind = ValueError if isinstance(scale, int | float) else TypeError
+                    raise kind(f"{name} must be {SCALE_RULE}, not {scale!r}")
+        if len(self.output_scales) not in (0, self.outputs):
+            raise ValueError(
+                f"output_scales must be none or {self.outputs}, one a row, "
+                f"not {len(self.output_scales)}"
+            )
 
     @property
     def inputs(self) -> int:

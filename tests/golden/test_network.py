@@ -49,10 +49,10 @@ def layer(**changes):
         (
             {"multiplier": [1 << 15, 5]},
             ValueError,
-            "multiplier of row 1 must be 0 or in 32768..65535, not 5",
+            "row 1: multiplier must be 0 or in 32768..65535, not 5",
         ),
-        ({"shift": [15, 0]}, ValueError, "shift of row 1 must be in 1..63, not 0"),
-        ({"shift": [64, 1]}, ValueError, "shift of row 0 must be in 1..63, not 64"),
+        ({"shift": [15, 0]}, ValueError, "row 1: shift must be in 1..63, not 0"),
+        ({"shift": [64, 1]}, ValueError, "row 0: shift must be in 1..63, not 64"),
         (
             {"columns": np.zeros(0, dtype=int)},
             ValueError,
@@ -66,7 +66,8 @@ def layer(**changes):
             ValueError,
             "row 0 has a weight in column 1, which the column order leaves out",
         ),
-        ({"align": 0}, ValueError, "align must be at least 1, not 0"),
+        ({"align": 0}, ValueError, "align must be in 1..4096, not 0"),
+        ({"align": 4097}, ValueError, "align must be in 1..4096, not 4097"),
         ({"align": 2.0}, TypeError, "align must be an int, not 2.0"),
     ],
 )
@@ -74,6 +75,17 @@ def test_refused_layers(changes, error, text):
     with pytest.raises(error) as caught:
         layer(**changes)
     assert str(caught.value) == f"layer fc: {text}"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "\ud800", "x" * 201])
+def test_names_that_would_not_stand_in_a_line(name):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared whole
+        layer(name=name)
+    rule = "layer name must be printable and at most 200 characters long"
+    assert str(caught.value) == f"{rule}, not {name!r}"
+    with pytest.raises(TypeError, match=r"^layer name must be a str, not 5$"):
+        layer(name=5)
+    assert layer(name="größe 1.fc").name == "größe 1.fc"
 
 
 def test_arrays_take_their_own_kinds():
@@ -117,6 +129,33 @@ def test_refused_networks():
         ValueError, match=r"^layer b must take the 2 outputs of layer a, not 3 columns$"
     ):
         IntegerNetwork(layers=(layer(name="a"), layer(name="b")))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "text"),
+    [
+        ({"weight_bits": 0}, ValueError, "weight_bits must be in 2..8, not 0"),
+        ({"weight_bits": "8"}, TypeError, "weight_bits must be an int, not '8'"),
+        ({"activation_bits": 0}, ValueError, "activation_bits must be in 2..8, not 0"),
+        ({"activation_bits": 8.0}, TypeError, "activation_bits must be an int, not 8.0"),
+        ({"input_scale": 0.0}, ValueError, "input_scale must be a finite number above 0, not 0.0"),
+        ({"input_scale": "1"}, TypeError, "input_scale must be a finite number above 0, not '1'"),
+        (
+            {"output_scales": (1.0, float("inf"))},
+            ValueError,
+            "output_scales must be a finite number above 0, not inf",
+        ),
+        (
+            {"output_scales": (1.0,)},
+            ValueError,
+            "output_scales must be none or 2, one a row, not 1",
+        ),
+    ],
+)
+def test_refused_widths_and_scales(changes, error, text):
+    with pytest.raises(error) as caught:
+        IntegerNetwork(layers=(layer(),), **changes)
+    assert str(caught.value) == text
 
 
 def test_rows_that_no_column_names_are_dead():
