@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darb.golden.bitfields import unpack_array, unpack_struct
-from darb.golden.fixed_point import SHIFT_BITS, weight_limit
+from darb.golden.fixed_point import requantisation_faults, weight_limit
 from darb.golden.image import Image, ImageError, LayerInfo
 from darb.golden.memory_map import (
     FORMAT_VERSION,
@@ -19,7 +19,7 @@ from darb.golden.memory_map import (
     row_layout,
 )
 from darb.golden.packing import Slots
-from darb.golden.pattern import Pattern, Segments
+from darb.golden.pattern import Pattern, Segments, most_keep
 from darb.golden.pipeline import group_period
 from darb.golden.step_words import by_row, unpack_indices
 
@@ -37,6 +37,8 @@ class PackedSection:
         Weights and indices, (G * R, S, T).
     rows : dict of str to ndarray of int64
         The fields of the row words (see `memory_map.row_layout`), each (G * R,).
+    first_row : int
+        Word of rows.mem that holds the first of them.
     """
 
     pattern: Pattern
@@ -45,6 +47,7 @@ class PackedSection:
     period: int
     slots: Slots
     rows: dict[str, NDArray[np.int64]]
+    first_row: int
 
     @property
     def stored(self) -> NDArray[np.bool_]:
@@ -132,7 +135,7 @@ class _Walker:
         config = self.image.config
         k, keep = fields["k"], fields["keep"] + 1
         _require(k <= config.max_k, "layers", word, f"k must be at most {config.max_k}", k)
-        _require(keep <= 1 << k, "layers", word, f"keep must be at most {1 << k}", keep)
+        _require(keep <= most_keep(k), "layers", word, f"keep must be at most {most_keep(k)}", keep)
         pattern = Pattern(k, keep)
         groups, steps = fields["groups"] + 1, pattern.slots(segments.length)
         period = group_period(steps, groups, config.rows)
@@ -161,22 +164,12 @@ class _Walker:
         slots = Slots(
             by_row(weights.astype(np.int8), *shape), by_row(indices.astype(np.int16), *shape)
         )
-        return PackedSection(pattern, groups, steps, period, slots, rows)
+        return PackedSection(pattern, groups, steps, period, slots, rows, first_row)
 
     def _check_rows(self, first: int, rows: dict[str, NDArray[np.int64]]) -> None:
-        real = rows["store"] == 1
-        rules = {
-            "multiplier": (
-                (rows["multiplier"] >= 1 << 15) | (rows["multiplier"] == 0),
-                "multiplier must be 0 or in 32768..65535",
-            ),
-            "shift": (rows["shift"] >= 1, f"shift must be in 1..{(1 << SHIFT_BITS) - 1}"),
-        }
-        for name, (good, rule) in rules.items():
-            bad = real & ~good
-            if bad.any():
-                word = int(np.argmax(bad))
-                _require(False, "rows", first + word, rule, int(rows[name][word]))
+        real = np.flatnonzero(rows["store"] == 1)
+        for row, fault in requantisation_faults(rows["multiplier"][real], rows["shift"][real]):
+            raise ImageError(f"rows.mem: word {first + int(real[row])}: {fault}")
 
 
 def read_layers(image: Image) -> tuple[PackedLayer, ...]:
