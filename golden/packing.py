@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from darb.golden.network import IntegerLayer
 from darb.golden.pattern import Pattern, Segments
 
+_MOST_CELLS = 1 << 22
+"""Columns of rows laid out at once, the padding of their segments included."""
+
 
 class PatternMisfitError(ValueError):
     """A block of a row holds more weights than its pattern keeps."""
@@ -58,6 +61,21 @@ def fill_slots(stored: NDArray[np.int8], pattern: Pattern, segments: Segments) -
         If a block holds more nonzero weights than the pattern keeps; names the first such row
         (counted within `stored`) and its stored columns.
     """
+    span = segments.lanes * pattern.blocks(segments.length) * pattern.block_size
+    step = max(1, _MOST_CELLS // span)
+    parts = []
+    for first in range(0, max(1, len(stored)), step):
+        try:
+            parts.append(_fill_some(stored[first : first + step], pattern, segments))
+        except PatternMisfitError as error:
+            raise PatternMisfitError(first + error.row, error.detail) from None
+    return Slots(
+        np.concatenate([part.weights for part in parts]),
+        np.concatenate([part.indices for part in parts]),
+    )
+
+
+def _fill_some(stored: NDArray[np.int8], pattern: Pattern, segments: Segments) -> Slots:
     rows, columns = stored.shape
     lanes, length = segments.lanes, segments.length
     blocks, size = pattern.blocks(length), pattern.block_size

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darb.golden import IntegerLayer, Pattern, PatternMisfitError, Segments
+from darb.golden import IntegerLayer, Pattern, PatternMisfitError, Segments, packing
 from darb.golden.packing import Slots, empty_slots, fill_slots, pack_layer
 
 
@@ -41,6 +41,23 @@ def test_slots_give_back_the_rows(case):
     shape = (len(stored), segments.lanes, pattern.slots(segments.length))
     assert slots.weights.shape == slots.indices.shape == shape
     assert (empty_slots(slots, pattern, segments) == stored).all()
+
+
+@given(fitting_rows(), st.integers(1, 300))
+def test_rows_laid_out_a_few_at_a_time_give_the_same(case, cells):
+    stored, pattern, segments = case
+    whole = fill_slots(stored, pattern, segments)
+    crowded = np.ones_like(stored)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "_MOST_CELLS", cells)
+        parts = fill_slots(stored, pattern, segments)
+        assert (parts.weights == whole.weights).all()
+        assert (parts.indices == whole.indices).all()
+        wide = [block for block in blocks(pattern, segments) if len(block) > pattern.keep]
+        if wide:
+            crowded[:-1] = 0
+            with pytest.raises(PatternMisfitError, match=rf"^row {len(stored) - 1}, columns "):
+                fill_slots(crowded, pattern, segments)
 
 
 @given(fitting_rows())
