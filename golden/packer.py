@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darb.golden.bitfields import Words, pack_array, pack_struct
-from darb.golden.config import EngineConfig
+from darb.golden.config import EngineConfig, OutputMode
 from darb.golden.fixed_point import accumulator_magnitude, signed_bits
 from darb.golden.image import Image, LayerInfo, digest_words
 from darb.golden.memory_map import (
@@ -25,6 +25,16 @@ from darb.golden.pipeline import group_period
 from darb.golden.step_words import by_step, pack_indices
 
 _MOST_GROUPS = 1 << SECTION["groups"]
+_SMALLEST = {
+    "max_k": 0,
+    "weight_depth": 1,
+    "index_depth": 1,
+    "row_depth": 1,
+    "layer_depth": 3,
+    "input_depth": 1,
+    "hidden_depth": 1,
+    "output_depth": 1,
+}
 
 
 def pack_sections(network: IntegerNetwork, lanes: int) -> list[list[Section]]:
@@ -69,8 +79,9 @@ def _row_fields(
 
 
 def _section_fields(
-    section: Section, number: int, count: int, layer: IntegerLayer, place: str, config: EngineConfig
+    section: Section, layer: IntegerLayer, place: dict[str, bool], config: EngineConfig
 ) -> dict[str, int]:
+    """Return a descriptor; `place` holds its fields that say where in the network it stands."""
     groups = -(-section.rows.size // config.rows)
     if groups > _MOST_GROUPS:
         raise ValueError(
@@ -87,10 +98,7 @@ def _section_fields(
         "k": section.pattern.k,
         "keep": section.pattern.keep - 1,
         "per_word": max(per_word, 1) - 1,
-        "first_of_layer": number == 0,
-        "last_of_layer": number == count - 1,
-        "reads_input": "first" in place,
-        "writes_output": "last" in place,
+        **place,
         "relu": layer.relu,
         "spare": 0,
     }
@@ -113,7 +121,6 @@ def _memories(
     final = len(packed) - 1
     for number, (layer, sections) in enumerate(zip(network.layers, packed, strict=True)):
         where = _destinations(network, number, config.lanes)
-        place = ("first " if number == 0 else "") + ("last" if number == final else "")
         for index, section in enumerate(sections):
             weights = by_step(section.slots.weights, config.rows)
             indices = by_step(section.slots.indices, config.rows)
@@ -121,7 +128,13 @@ def _memories(
             parts["indices"].append(pack_indices(indices, section.pattern.k, config))
             rows = _row_fields(layer, section, where, config.rows)
             parts["rows"].append(pack_struct(layout, rows))
-            fields = _section_fields(section, index, len(sections), layer, place, config)
+            place = {
+                "first_of_layer": index == 0,
+                "last_of_layer": index == len(sections) - 1,
+                "reads_input": number == 0,
+                "writes_output": number == final,
+            }
+            fields = _section_fields(section, layer, place, config)
             parts["layers"].append(
                 pack_struct(SECTION, {name: [int(value)] for name, value in fields.items()})
             )
@@ -141,9 +154,13 @@ def fit_config(network: IntegerNetwork, *, lanes: int, rows: int, **pinned: obje
 
     Raises
     ------
+    TypeError
+        If a field is of the wrong kind.
     ValueError
-        If a pinned field is too small, or the network does not fit its patterns.
+        If a field is out of its range, or the network does not fit its patterns.
     """
+    # What the caller says is judged before anything is divided by it.
+    EngineConfig(lanes=lanes, rows=rows, **{**_SMALLEST, **pinned})
     index_word_bits = pinned.get("index_word_bits", 12)
     packed = pack_sections(network, lanes)
     sections = [section for layer in packed for section in layer]
@@ -160,7 +177,7 @@ def fit_config(network: IntegerNetwork, *, lanes: int, rows: int, **pinned: obje
     needed = {
         "weight_bits": network.weight_bits,
         "activation_bits": network.activation_bits,
-        "accumulator_bits": max(8, _accumulator_bits(network)),
+        "accumulator_bits": max(8, _accumulator_bits(network, packed)),
         "max_k": max(section.pattern.k for section in sections),
         "weight_depth": sum(steps),
         "index_depth": max(1, words),
@@ -173,10 +190,17 @@ def fit_config(network: IntegerNetwork, *, lanes: int, rows: int, **pinned: obje
     return EngineConfig(lanes=lanes, rows=rows, **{**needed, **pinned})
 
 
-def _accumulator_bits(network: IntegerNetwork) -> int:
+def _accumulator_bits(network: IntegerNetwork, packed: list[list[Section]]) -> int:
     return max(
-        signed_bits(accumulator_magnitude(layer.weights, layer.bias, network.activation_bits))
-        for layer in network.layers
+        signed_bits(
+            accumulator_magnitude(
+                section.slots.weights.reshape(section.rows.size, -1),
+                layer.bias[section.rows],
+                network.activation_bits,
+            )
+        )
+        for layer, sections in zip(network.layers, packed, strict=True)
+        for section in sections
     )
 
 
@@ -184,7 +208,7 @@ def _check_fits(network: IntegerNetwork, packed: list[list[Section]], config: En
     lengths = [layer.segments(config.lanes).length for layer in network.layers]
     needs = {
         "weight_bits": network.weight_bits,
-        "accumulator_bits": _accumulator_bits(network),
+        "accumulator_bits": _accumulator_bits(network, packed),
         "max_k": max(section.pattern.k for layer in packed for section in layer),
         "input_depth": lengths[0],
         "hidden_depth": max(lengths[1:], default=1),
@@ -200,6 +224,11 @@ def _check_fits(network: IntegerNetwork, packed: list[list[Section]], config: En
             f"activation_bits must be the network's {network.activation_bits}, "
             f"not {config.activation_bits!r}"
         )
+    if network.layers[-1].relu and config.output_mode is not OutputMode.ACTIVATIONS:
+        raise ValueError(
+            f"layer {network.layers[-1].name}: the last layer must be without a ReLU, which only "
+            f"output_mode activations applies, not {config.output_mode.value!r}"
+        )
 
 
 def pack(network: IntegerNetwork, config: EngineConfig) -> Image:
@@ -208,7 +237,8 @@ def pack(network: IntegerNetwork, config: EngineConfig) -> Image:
     Raises
     ------
     ValueError
-        If a capacity or width of `config` is too small, or a row does not fit its pattern.
+        If a capacity or width of `config` is too small, a row does not fit its pattern, or the
+        last layer's ReLU would be lost.
     """
     packed = pack_sections(network, config.lanes)
     _check_fits(network, packed, config)

@@ -8,6 +8,7 @@ from random_networks import random_network
 from darb.golden import (
     IntegerLayer,
     IntegerNetwork,
+    OutputMode,
     Pattern,
     PatternMisfitError,
     fit_config,
@@ -144,7 +145,7 @@ def test_the_digest_follows_every_memory():
     fields = {name: getattr(layer, name) for name in layer.__dataclass_fields__}
     digests = {pack(network, config).digest}
     digests.add(pack(network, fit_config_like(config, output_depth=5)).digest)
-    for change in ({"weights": -layer.weights}, {"bias": -layer.bias - 1}, {"relu": True}):
+    for change in ({"weights": -layer.weights}, {"bias": -layer.bias - 1}, {"shift": [9] * 4}):
         other = IntegerNetwork(layers=(IntegerLayer(**{**fields, **change}),), weight_bits=4)
         digests.add(pack(other, config).digest)
     assert len(digests) == 5
@@ -159,8 +160,9 @@ def small_layer(**changes):
         "shift": [15] * m,
         "patterns": (Pattern(0),) * m,
         "columns": np.arange(n),
+        "relu": False,
     }
-    return IntegerLayer(name="fc", weights=weights, relu=False, **{**fields, **changes})
+    return IntegerLayer(name="fc", weights=weights, **{**fields, **changes})
 
 
 def small_network(**changes):
@@ -185,6 +187,52 @@ def test_a_config_too_small(pinned, text):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared whole
         pack(network, config)
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "text"),
+    [
+        ({"rows": 0}, ValueError, "rows must be in 1..64, not 0"),
+        ({"rows": 3}, ValueError, "rows must be a power of two, not 3"),
+        ({"lanes": "2"}, TypeError, "lanes must be an int, not '2'"),
+        ({"lanes": 2.0}, TypeError, "lanes must be an int, not 2.0"),
+        ({"index_word_bits": "x"}, TypeError, "index_word_bits must be an int, not 'x'"),
+        ({"index_word_bits": 0}, ValueError, "index_word_bits must be in 1..64, not 0"),
+        ({"output_mode": 1}, TypeError, "output_mode must be an OutputMode, not 1"),
+    ],
+)
+def test_a_shape_that_no_engine_has(fields, error, text):
+    with pytest.raises(error) as caught:
+        fit_config(small_network(), **{"lanes": 2, "rows": 1, **fields})
+    assert str(caught.value) == text
+
+
+def test_index_words_too_narrow_for_the_default_blocks():
+    assert fit_config(small_network(), lanes=2, rows=1, index_word_bits=1).max_k == 0
+
+
+def test_a_row_that_is_not_stored_widens_nothing():
+    first = small_layer(weights=np.ones((2, 1), dtype=int), bias=[0, 2**31 - 1], columns=[0])
+    second = small_layer(weights=np.array([[1, 0]]), columns=[0])
+    network = IntegerNetwork(layers=(first, second))
+    config = fit_config(network, lanes=1, rows=1)
+    assert config.accumulator_bits == 9
+    assert unpack(pack(network, config)) == network.drop_dead_rows()
+
+
+@pytest.mark.parametrize("mode", OutputMode)
+def test_a_last_layer_whose_relu_would_be_lost(mode):
+    network = IntegerNetwork(layers=(small_layer(relu=True),))
+    config = fit_config(network, lanes=2, rows=1, output_mode=mode)
+    if mode is OutputMode.ACTIVATIONS:
+        assert unpack(pack(network, config)) == network
+        return
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared whole
+        pack(network, config)
+    assert str(caught.value) == (
+        "layer fc: the last layer must be without a ReLU, which only output_mode activations "
+        f"applies, not {mode.value!r}"
+    )
 
 
 def test_a_pattern_beyond_max_k_and_a_layer_beyond_hidden_depth():
