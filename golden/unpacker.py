@@ -18,20 +18,34 @@ def _row_numbers(
     layer: PackedLayer, section: PackedSection, after: PackedLayer | None
 ) -> NDArray[np.int64]:
     """Return the original row of each stored row, from its destination."""
-    real = section.stored
-    address = section.rows["address"][real]
+    real = np.flatnonzero(section.stored)
+    bank, address = section.rows["bank"][real], section.rows["address"][real]
     if after is None:
         good, numbers = address < layer.info.rows, address
     else:
-        position = section.rows["bank"][real] * after.segments.length + address
+        position = bank * after.segments.length + address
         good = (address < after.segments.length) & (position < after.info.order.size)
         numbers = after.info.order[np.where(good, position, 0)].astype(np.int64)
     if not good.all():
+        row = int(np.argmin(good))
         raise ImageError(
-            f"rows.mem: layer {layer.info.name}: a destination must lie in the next buffer, "
-            f"not at address {int(address[np.argmin(good)])}"
+            f"rows.mem: word {section.first_row + int(real[row])}: the destination must lie in "
+            f"the buffer after layer {layer.info.name}, not at bank {int(bank[row])}, address "
+            f"{int(address[row])}"
         )
     return numbers
+
+
+def _check_claims(section: PackedSection, numbers: NDArray[np.int64], seen: NDArray) -> None:
+    """Refuse a destination that an earlier row has, of this section or, in `seen`, of others."""
+    again = seen[numbers]
+    first = np.unique(numbers, return_index=True)[1]
+    again[np.setdiff1d(np.arange(numbers.size), first)] = True
+    if again.any():
+        word = section.first_row + int(np.flatnonzero(section.stored)[np.argmax(again)])
+        raise ImageError(
+            f"rows.mem: word {word}: the destination must be this row's own, not an earlier row's"
+        )
 
 
 def _unpack_layer(layer: PackedLayer, after: PackedLayer | None) -> IntegerLayer:
@@ -44,8 +58,7 @@ def _unpack_layer(layer: PackedLayer, after: PackedLayer | None) -> IntegerLayer
     seen = np.zeros(m, dtype=bool)
     for section in layer.sections:
         numbers = _row_numbers(layer, section, after)
-        if seen[numbers].any() or np.unique(numbers).size != numbers.size:
-            raise ImageError(f"rows.mem: layer {info.name}: two rows have one destination")
+        _check_claims(section, numbers, seen)
         seen[numbers] = True
         real = section.stored
         slots = Slots(section.slots.weights[real], section.slots.indices[real])

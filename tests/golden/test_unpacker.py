@@ -95,12 +95,22 @@ def test_a_section_longer_than_the_memories(image):
         (0, {"multiplier": 5}, "word 0: multiplier must be 0 or in 32768..65535, not 5"),
         (0, {"multiplier": 32767}, "word 0: multiplier must be 0 or in 32768..65535, not 32767"),
         (2, {"shift": 0}, "word 2: shift must be in 1..63, not 0"),
-        (0, {"address": 3}, "layer a: a destination must lie in the next buffer, not at address 3"),
-        (0, {"bank": 1, "address": 1}, "layer a: a destination must lie in the next buffer, "),
-        (0, {"bank": 1, "address": 0}, "layer a: two rows have one destination"),
-        (2, {"address": 0}, "layer a: two rows have one destination"),
+        (
+            0,
+            {"address": 3},
+            "word 0: the destination must lie in the buffer after layer a, not at bank 0, addre",
+        ),
+        (0, {"bank": 1, "address": 1}, "word 0: the destination must lie in the buffer after lay"),
+        (3, {"bank": 1, "address": 1}, "word 3: the destination must lie in the buffer after lay"),
+        (0, {"bank": 1, "address": 0}, "word 3: the destination must be this row's own, not an e"),
+        (2, {"address": 0}, "word 2: the destination must be this row's own, not an earlier row's"),
+        (3, {"bank": 0, "address": 1}, "word 3: the destination must be this row's own, not an e"),
         (0, {"store": 0}, "layer a must store 3 rows, not 2"),
-        (4, {"address": 1}, "layer b: a destination must lie in the next buffer, not at address 1"),
+        (
+            4,
+            {"address": 1},
+            "word 4: the destination must lie in the buffer after layer b, not at bank 0, addre",
+        ),
         (4, {"bank": 1}, "word 4 is not what packing its own content gives"),
         (1, {"bias": 7}, "word 1 is not what packing its own content gives"),
         (5, {"bias": 1}, "word 5 is not what packing its own content gives"),
@@ -108,6 +118,34 @@ def test_a_section_longer_than_the_memories(image):
 )
 def test_row_words(image, word, fields, text):
     assert refusal(with_field(image, "rows", word, **fields)).startswith(f"rows.mem: {text}")
+
+
+def test_where_a_destination_lies(image):
+    text = refusal(with_field(image, "rows", 3, bank=1, address=2))
+    assert text == (
+        "rows.mem: word 3: the destination must lie in the buffer after layer a, "
+        "not at bank 1, address 2"
+    )
+
+
+def test_more_weights_a_block_than_a_pattern_can_keep():
+    """The descriptor's field, which counts less one, could say 256 where blocks are that large."""
+    network = random_network(np.random.default_rng(0), [300, 2], ks=[8], keeps=[255], lanes=1)
+    image = pack(network, fit_config(network, lanes=1, rows=1))
+    assert unpack(image) == network.drop_dead_rows()
+    forged = with_field(image, "layers", 2, keep=255)
+    for read in (unpack, EngineModel):
+        with pytest.raises(
+            ImageError, match=r"^layers\.mem: word 2: keep must be at most 255, not 256$"
+        ):
+            read(forged)
+
+
+def test_a_last_layer_whose_relu_would_be_lost(image):
+    (last,) = image.layers[1:]
+    layers = (image.layers[0], dataclasses.replace(last, relu=True))
+    text = refusal(with_field(dataclasses.replace(image, layers=layers), "layers", 4, relu=1))
+    assert text.startswith("the image contradicts itself: layer b: the last layer must be without")
 
 
 def test_the_weight_code_that_is_not_used(image):
@@ -145,9 +183,15 @@ def test_a_digest_of_something_else(image):
 def test_whatever_the_words_say_they_are_refused_or_are_a_network(data):
     """Flip some bits, make the checksum right: never another exception, never a wrong reading."""
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
-    sizes = data.draw(st.lists(st.integers(1, 9), min_size=2, max_size=4))
+    wide = data.draw(st.booleans())
+    sizes = [300, 2] if wide else data.draw(st.lists(st.integers(1, 9), min_size=2, max_size=4))
     network = random_network(
-        rng, sizes, ks=range(4), keeps=(1, 2), weight_bits=4, spare_columns=0.3
+        rng,
+        sizes,
+        ks=[8] if wide else range(4),
+        keeps=[255] if wide else (1, 2),
+        weight_bits=4,
+        spare_columns=0.3,
     )
     image = pack(network, fit_config(network, lanes=2, rows=2))
     name = data.draw(st.sampled_from(sorted(image.memories)))
