@@ -3,111 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import os
-import shutil
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from numpy.typing import NDArray
 
 from darb.golden.bitfields import from_hex, to_hex
 from darb.golden.config import EngineConfig
 from darb.golden.image import Image, ImageError
-from darb.golden.manifest import MANIFEST, VECTORS, describe, layer_infos, parse, spell
-from darb.golden.memory_map import memory_shapes
+from darb.golden.manifest import MANIFEST, describe, layer_infos, parse, spell
+from darb.golden.memory_map import MEMORIES, memory_shapes
+from darb.golden.output_directory import replaced_directory
 from darb.golden.unpacker import unpack
+from darb.golden.vector_file import VECTORS, parse_vectors, spell_vectors
 from darb.golden.vendor_formats import FORMATS, write_memory
 
 _MOST_MANIFEST_BYTES = 64 << 20
-_BAD_ARRAYS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
+IMAGE_FILES = (
+    MANIFEST,
+    VECTORS,
+    *(f"{name}.{kind}" for name in MEMORIES for kind in ("mem", *FORMATS)),
 )
-"""What a forged .npz file makes zipfile and NumPy raise."""
+"""Every file that an image directory may hold."""
 
 
-@contextmanager
-def replaced_directory(target: Path, marker: str) -> Iterator[Path]:
-    """Give a fresh directory to fill; it takes the place of `target` when all went well.
-
-    Parameters
-    ----------
-    target : Path
-        An existing directory is replaced only if it is empty or holds the file `marker`.
-    marker : str
-        File name that tells an earlier output from something precious.
-
-    Raises
-    ------
-    ValueError
-        If `target` exists and is neither empty nor an earlier output.
-    """
-    target = Path(os.path.realpath(target))
-    if target.exists() and not (
-        target.is_dir() and ((target / marker).is_file() or not any(target.iterdir()))
-    ):
-        raise ValueError(
-            f"output {target} must be a new directory, an empty one or one that holds {marker}"
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        fresh.chmod(0o755)
-        yield fresh
-        if target.exists():
-            _exchange(fresh, target)
-        else:
-            os.rename(fresh, target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _exchange(fresh: Path, target: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as attic:
-        old = Path(attic, "old")
-        os.rename(target, old)
-        try:
-            os.rename(fresh, target)
-        except OSError:
-            os.rename(old, target)
-            raise
-
-
-def _npz(arrays: dict[str, NDArray]) -> bytes:
-    """Return an .npz file without a clock in it, so that the same arrays give the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, values in sorted(arrays.items()):
-            entry = io.BytesIO()
-            np.lib.format.write_array(entry, np.ascontiguousarray(values), allow_pickle=False)
-            info = zipfile.ZipInfo(f"{name}.npy")
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, entry.getvalue())
-    return buffer.getvalue()
-
-
-def _from_npz(content: bytes) -> dict[str, NDArray]:
-    """Return the arrays of an .npz file; the inverse of `_npz`."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {
-            name.removesuffix(".npy"): np.lib.format.read_array(
-                io.BytesIO(archive.read(name)), allow_pickle=False
-            )
-            for name in archive.namelist()
-        }
+class MissingVectorsError(ImageError):
+    """An image that holds no vectors."""
 
 
 def write_image(
@@ -124,8 +44,9 @@ def write_image(
     image : Image
     directory : path
         New, empty, or an earlier image, which is replaced.
-    vectors : dict of str to ndarray, optional
-        Saved as vectors.npz: ``inputs`` (B, N), ``outputs`` (B, M), ``cycles`` (B,).
+    vectors : dict of str to ndarray of int, optional
+        Saved as vectors.npz: ``inputs`` (B, N); ``outputs`` (B, M) and ``cycles`` (B,) with them
+        or left out.
     formats : tuple of str
         Any of ``coe``, ``mif``, ``bin``: the same memories in vendors' formats as well.
 
@@ -137,7 +58,8 @@ def write_image(
     Raises
     ------
     ValueError
-        If `directory` holds something else, or a format is unknown.
+        If `directory` holds something else, a format is unknown, or the vectors do not fit one
+        another.
     """
     for name in formats:
         if name not in FORMATS:
@@ -150,9 +72,9 @@ def write_image(
         for kind in formats:
             files[f"{name}.{kind}"] = write_memory(kind, words, shapes[name][1])
     if vectors is not None:
-        files[VECTORS] = _npz(vectors)
+        files[VECTORS] = spell_vectors(vectors)
     manifest = describe(image, files)
-    with replaced_directory(directory, MANIFEST) as fresh:
+    with replaced_directory(directory, MANIFEST, IMAGE_FILES) as fresh:
         for name, content in files.items():
             (fresh / name).write_bytes(content)
         (fresh / MANIFEST).write_bytes(spell(manifest))
@@ -228,17 +150,19 @@ def read_image(directory: str | Path) -> Image:
 def read_vectors(directory: str | Path) -> dict[str, NDArray]:
     """Return the arrays of an image's vectors.npz: ``inputs``, ``outputs``, ``cycles``.
 
+    The last two may be left out.
+
     Raises
     ------
+    MissingVectorsError
+        If the image has none.
     ImageError
-        If the image has none, or the file was changed.
+        If the file was changed, or holds anything else.
     """
     directory = Path(directory)
     manifest = _read_manifest(directory)
     if VECTORS not in manifest["files"]:
-        raise ImageError(f"{VECTORS}: the image must hold this file, but it has no vectors")
-    content = _read_file(directory, VECTORS, manifest["files"][VECTORS])
-    try:
-        return _from_npz(content)
-    except _BAD_ARRAYS as error:
-        raise ImageError(f"{VECTORS}: must hold plain arrays ({error})") from None
+        raise MissingVectorsError(
+            f"{VECTORS}: the image must hold this file, but it has no vectors"
+        )
+    return parse_vectors(_read_file(directory, VECTORS, manifest["files"][VECTORS]))

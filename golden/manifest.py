@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Callable
 
@@ -13,13 +12,19 @@ import numpy as np
 from darb.golden.config import EngineConfig
 from darb.golden.image import Image, ImageError, LayerInfo
 from darb.golden.memory_map import FORMAT_VERSION, memory_shapes
+from darb.golden.network import MOST_ALIGN, NAME_RULE, SCALE_RULE, is_name, is_scale
+from darb.golden.vector_file import VECTORS
 from darb.golden.vendor_formats import FORMATS
 
 MANIFEST = "image.json"
-VECTORS = "vectors.npz"
 _FORMAT = "darb image"
-_MOST_WEIGHTS = 1 << 28
-"""Largest M * N of a layer, so that a few forged digits cannot claim all the reader's memory."""
+_MOST_WEIGHTS = 1 << 27
+_MOST_ROWS = 1 << 20
+_MOST_COLUMNS = 1 << 22
+"""Weights and rows of all layers together and columns of one, dead ones included: what no memory
+holds must not cost a reader gigabytes because a few forged digits claim it."""
+_DEEPEST = 4
+"""Objects and lists inside one another: the manifest, layers, a layer, its order."""
 
 _NUMBERS = re.compile(r'\[\n[^\[\]{}"]*\n *\]')
 _SMALL_OBJECT = re.compile(r"\{\n[^\[\]{}]{,120}\n *\}")
@@ -96,14 +101,13 @@ def parse(raw: bytes) -> dict:
         raise ImageError(f'{MANIFEST}: format must be "{_FORMAT}"')
     if manifest.get("version") != FORMAT_VERSION:
         raise ImageError(
-            f"{MANIFEST}: version must be {FORMAT_VERSION}, not {manifest.get('version')!r}; "
+            f"{MANIFEST}: version must be {FORMAT_VERSION}, not {_cut(manifest.get('version'))}; "
             "export the network again with this version of darb"
         )
-    try:
-        spelled = spell(manifest)
-    except RecursionError:
-        raise ImageError(f"{MANIFEST}: is nested too deeply") from None
-    if spelled != raw:
+    # Each level of nesting indents every line below it, so a short text can have a long spelling.
+    if _is_deeper(manifest, _DEEPEST):
+        raise ImageError(f"{MANIFEST}: must nest at most {_DEEPEST} objects and lists")
+    if spell(manifest) != raw:
         raise ImageError(f"{MANIFEST}: checksum does not match, the file was changed or damaged")
     _check({name: value for name, value in manifest.items() if name != "sha256"})
     return manifest
@@ -124,19 +128,30 @@ def _memories(config: EngineConfig) -> dict[str, dict[str, int]]:
     }
 
 
+def _is_deeper(value: object, most: int) -> bool:
+    level = [value]
+    for _ in range(most):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return any(isinstance(item, dict | list) for item in level)
+
+
+def _cut(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
 def _require(good: bool, what: str, rule: str, value: object) -> None:
     if not good:
-        shown = repr(value)
-        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-        raise ImageError(f"{MANIFEST}: {what} must be {rule}, not {shown}")
+        raise ImageError(f"{MANIFEST}: {what} must be {rule}, not {_cut(value)}")
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 1
-
-
-def _is_scale(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+def _count(most: int) -> tuple[Callable[[object], bool], str]:
+    return lambda value: type(value) is int and 1 <= value <= most, f"an integer in 1..{most}"
 
 
 _Rules = dict[str, tuple[Callable[[object], bool], str]]
@@ -146,10 +161,10 @@ _TOP: _Rules = {
     "version": (lambda value: type(value) is int, "an integer"),
     "digest": (lambda value: isinstance(value, str), "a string"),
     "config": (lambda value: isinstance(value, dict), "an object"),
-    "input_scale": (_is_scale, "a finite number"),
+    "input_scale": (is_scale, SCALE_RULE),
     "output_scales": (
-        lambda value: isinstance(value, list) and all(map(_is_scale, value)),
-        "a list of finite numbers",
+        lambda value: isinstance(value, list) and all(map(is_scale, value)),
+        f"a list, each {SCALE_RULE}",
     ),
     "layers": (lambda value: isinstance(value, list) and value, "a list of at least one layer"),
     "memories": (lambda value: isinstance(value, dict), "an object"),
@@ -157,10 +172,10 @@ _TOP: _Rules = {
 }
 
 _LAYER: _Rules = {
-    "name": (lambda value: isinstance(value, str), "a string"),
-    "rows": (_is_count, "an integer of at least 1"),
-    "columns": (_is_count, "an integer of at least 1"),
-    "align": (_is_count, "an integer of at least 1"),
+    "name": (lambda value: isinstance(value, str) and is_name(value), f"a string, {NAME_RULE}"),
+    "rows": _count(_MOST_ROWS),
+    "columns": _count(_MOST_COLUMNS),
+    "align": _count(MOST_ALIGN),
     "relu": (lambda value: isinstance(value, bool), "true or false"),
     "order": (lambda value: isinstance(value, list) and value, "a list of at least one column"),
 }
@@ -180,8 +195,6 @@ def _check_fields(entry: object, where: str, rules: _Rules) -> None:
 
 def _check_layer(layer: dict, where: str) -> None:
     _check_fields(layer, where, _LAYER)
-    size = layer["rows"] * layer["columns"]
-    _require(size <= _MOST_WEIGHTS, f"{where} rows * columns", f"at most {_MOST_WEIGHTS}", size)
     most = layer["columns"] - 1
     for column in layer["order"]:
         good = type(column) is int and 0 <= column <= most
@@ -199,12 +212,23 @@ def _check(manifest: dict) -> None:
     _check_fields(manifest, "", _TOP)
     for number, layer in enumerate(manifest["layers"]):
         _check_layer(layer, f"layer {number}")
+    sums = {
+        "rows": (sum(layer["rows"] for layer in manifest["layers"]), _MOST_ROWS),
+        "rows * columns": (
+            sum(layer["rows"] * layer["columns"] for layer in manifest["layers"]),
+            _MOST_WEIGHTS,
+        ),
+    }
+    for name, (total, most) in sums.items():
+        _require(total <= most, f"the sum of {name} over all layers", f"at most {most}", total)
     for number, (before, after) in enumerate(
         zip(manifest["layers"], manifest["layers"][1:], strict=False), start=1
     ):
         rule = f"the {before['rows']} rows of layer {number - 1}"
         good = after["columns"] == before["rows"]
         _require(good, f"layer {number} columns", rule, after["columns"])
+    rows, scales = manifest["layers"][-1]["rows"], len(manifest["output_scales"])
+    _require(scales in (0, rows), "output_scales", f"none or {rows}, one a row", scales)
     try:
         config = EngineConfig.from_dict(manifest["config"])
     except (TypeError, ValueError) as error:

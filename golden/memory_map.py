@@ -10,6 +10,7 @@ from darb.golden.config import EngineConfig
 from darb.golden.fixed_point import BIAS_BITS, MULTIPLIER_BITS, SHIFT_BITS
 
 FORMAT_VERSION = 1
+MEMORIES = ("weights", "indices", "rows", "layers")
 LAYER_WORD_BITS = 96
 HEADER_WORDS = 2
 """Words of the layer memory before its first descriptor: the digest, then the header."""

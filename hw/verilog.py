@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from importlib import resources
 from pathlib import Path
 
 from amaranth.back import verilog
 from amaranth.lib.wiring import In
 
+from darb.golden.bitfields import to_hex
 from darb.golden.config import EngineConfig
 from darb.golden.image import Image
-from darb.golden.image_file import read_image, replaced_directory
-from darb.golden.memory_map import memory_shapes
+from darb.golden.image_file import read_image
+from darb.golden.memory_map import MEMORIES, memory_shapes
+from darb.golden.output_directory import replaced_directory
 from darb.hw.axi_engine import AxiEngine, axi_engine_ports
 from darb.hw.axi_lite_registers import ERRORS, REGISTERS, STATUS
 from darb.hw.memory import VerilogTarget
@@ -21,6 +22,14 @@ from darb.hw.memory import VerilogTarget
 TOP = "darb_engine"
 VERILOG = "engine.v"
 PORTS = "ports.json"
+ENGINE_FILES = (
+    VERILOG,
+    PORTS,
+    *(f"{name}.mem" for name in MEMORIES),
+    *("sim_build/", "__pycache__/", "verilator.vlt", "build.log", "run.log", "results.xml"),
+    *("job.json", "stimulus.npy", "observations.npz", "progress", "dump.vcd"),
+)
+"""What `generate` writes and what simulation leaves beside it."""
 
 
 def generate_verilog(config: EngineConfig) -> str:
@@ -98,11 +107,13 @@ def generate(image_directory: str | Path, output: str | Path) -> Path:
     ValueError
         If `output` holds something else.
     """
-    image_directory, output = Path(image_directory), Path(output)
+    output = Path(output)
     image = read_image(image_directory)
-    with replaced_directory(output, VERILOG) as fresh:
+    shapes = memory_shapes(image.config)
+    with replaced_directory(output, VERILOG, ENGINE_FILES) as fresh:
         (fresh / VERILOG).write_text(generate_verilog(image.config))
         (fresh / PORTS).write_text(json.dumps(port_manifest(image), indent=1) + "\n")
-        for name in image.memories:
-            shutil.copyfile(image_directory / f"{name}.mem", fresh / f"{name}.mem")
+        # From what was verified: the file may have changed since it was read.
+        for name, words in image.memories.items():
+            (fresh / f"{name}.mem").write_bytes(to_hex(words, shapes[name][1]))
     return output

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -61,6 +62,9 @@ def test_spelling_leaves_strings_alone():
     assert b' "e": [1, -2.5, 1e+300],\n' in text
 
 
+DEEP = b'{"format": "darb image", "version": 1, "x": %s0%s}'
+
+
 @pytest.mark.parametrize(
     ("raw", "text"),
     [
@@ -76,13 +80,29 @@ def test_spelling_leaves_strings_alone():
         (b'{"format": "darb image", "version": 2}', "version must be 1, not 2; export"),
         (b'{"format": "darb image", "version": 1}', "checksum does not match"),
         (
-            b'{"format": "darb image", "version": 1, "x": ' + b"[" * 800 + b"]" * 800 + b"}",
-            "",
+            b'{"format": "darb image", "version": [' + b"9, " * 99 + b"9]}",
+            "version must be 1, not [",
         ),
+        (DEEP % (b"[" * 4, b"]" * 4), "must nest at most 4 objects and lists"),
+        (DEEP % (b"[" * 800, b"]" * 800), ""),
+        (DEEP % (b'{"x": ' * 4, b"}" * 4), "must nest at most 4 objects and lists"),
+        (DEEP % (b"[" * 3, b"]" * 3), "checksum does not match"),
     ],
 )
 def test_what_is_no_manifest(raw, text):
     assert refusal(raw).startswith(f"image.json: {text}")
+
+
+def test_a_short_text_is_never_spelled_at_length():
+    """Indented by its depth, this one would take a hundred times its room."""
+    numbers = b"[" * 300 + b"0" + b",0" * 100_000 + b"]" * 300
+    raw = b'{"format": "darb image", "version": 1, "x": ' + numbers + b"}"
+    tracemalloc.start()
+    try:
+        assert refusal(raw) == "image.json: must nest at most 4 objects and lists"
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(raw)
+    finally:
+        tracemalloc.stop()
 
 
 def layer(number, **changes):
@@ -111,36 +131,61 @@ RECORD = {"bytes": 1, "sha256": ""}
         (top(colour=1), "fields must be ['format', 'version', "),
         (top(digest=5), "digest must be a string, not 5"),
         (top(config=[]), "config must be an object, not []"),
-        (top(input_scale="1"), "input_scale must be a finite number, not '1'"),
-        (top(input_scale=float("nan")), "input_scale must be a finite number, not nan"),
-        (top(input_scale=True), "input_scale must be a finite number, not True"),
-        (top(output_scales="12"), "output_scales must be a list of finite numbers, not '12'"),
-        (top(output_scales=[1, None]), "output_scales must be a list of finite numbers, not [1, "),
+        (top(input_scale="1"), "input_scale must be a finite number above 0, not '1'"),
+        (top(input_scale=float("nan")), "input_scale must be a finite number above 0, not nan"),
+        (top(input_scale=True), "input_scale must be a finite number above 0, not True"),
+        (
+            top(output_scales="12"),
+            "output_scales must be a list, each a finite number above",
+        ),
+        (
+            top(output_scales=[1, None]),
+            "output_scales must be a list, each a finite number a",
+        ),
+        (top(input_scale=0), "input_scale must be a finite number above 0, not 0"),
+        (top(input_scale=-0.5), "input_scale must be a finite number above 0, not -0.5"),
+        (top(input_scale=10**400), "input_scale must be a finite number above 0, not 1000"),
+        (top(output_scales=[10**400]), "output_scales must be a list, each a finite number above"),
+        (top(output_scales=[1.0] * 4), "output_scales must be none or 3, one a row, not 4"),
         (top(layers=[]), "layers must be a list of at least one layer, not []"),
         (top(layers={}), "layers must be a list of at least one layer, not {}"),
         (top(layers=[7]), "layer 0 must be an object, not 7"),
         (top(memories=None), "memories must be an object, not None"),
         (top(files=[]), "files must be an object, not []"),
         (lambda m: m["layers"][0].pop("relu"), "layer 0 fields must be ['name', 'rows', "),
-        (layer(0, name=3), "layer 0 name must be a string, not 3"),
-        (layer(0, rows="4"), "layer 0 rows must be an integer of at least 1, not '4'"),
-        (layer(0, rows=4.0), "layer 0 rows must be an integer of at least 1, not 4.0"),
-        (layer(0, rows=0), "layer 0 rows must be an integer of at least 1, not 0"),
-        (layer(0, rows=True), "layer 0 rows must be an integer of at least 1, not True"),
-        (layer(0, columns=-1), "layer 0 columns must be an integer of at least 1, not -1"),
-        (layer(0, align=0.5), "layer 0 align must be an integer of at least 1, not 0.5"),
+        (layer(0, name=3), "layer 0 name must be a string, printable and at most 200 "),
+        (layer(0, name="\x1b[31m"), "layer 0 name must be a string, printable and at most 200 "),
+        (layer(0, name="\ud800"), "layer 0 name must be a string, printable and at most 200 "),
+        (layer(0, name="a\nb"), "layer 0 name must be a string, printable and at most 200 "),
+        (layer(0, name="x" * 201), "layer 0 name must be a string, printable and at most 200 "),
+        (layer(0, rows="4"), "layer 0 rows must be an integer in 1..1048576, not '4'"),
+        (layer(0, rows=4.0), "layer 0 rows must be an integer in 1..1048576, not 4.0"),
+        (layer(0, rows=0), "layer 0 rows must be an integer in 1..1048576, not 0"),
+        (layer(0, rows=True), "layer 0 rows must be an integer in 1..1048576, not True"),
+        (layer(0, columns=-1), "layer 0 columns must be an integer in 1..4194304, not -1"),
+        (layer(0, align=0.5), "layer 0 align must be an integer in 1..4096, not 0.5"),
+        (layer(0, align=4097), "layer 0 align must be an integer in 1..4096, not 4097"),
+        (
+            layer(0, rows=10**4000, columns=10**4000),
+            "layer 0 rows must be an integer in 1..1048576, not 1000",
+        ),
         (layer(0, relu=1), "layer 0 relu must be true or false, not 1"),
         (layer(1, order=[]), "layer 1 order must be a list of at least one column, not []"),
         (layer(1, order=[0, 1.5]), "layer 1 order must be columns in 0..3, not 1.5"),
         (layer(1, order=[0, 4]), "layer 1 order must be columns in 0..3, not 4"),
         (layer(1, order=[-1]), "layer 1 order must be columns in 0..3, not -1"),
-        (layer(1, order=[[0]]), "layer 1 order must be columns in 0..3, not [0]"),
+        (layer(1, order=[[0]]), "must nest at most 4 objects and lists"),
+        (layer(1, order=["0"]), "layer 1 order must be columns in 0..3, not '0'"),
         (layer(1, order=[10**400]), "layer 1 order must be columns in 0..3, not 1000"),
         (layer(1, order=[1, 1]), "layer 1 order must be a list without repeats, not [1, 1]"),
         (layer(0, rows=5), "layer 1 columns must be the 5 rows of layer 0, not 4"),
         (
-            layer(0, rows=1 << 20, columns=1 << 20),
-            "layer 0 rows * columns must be at most 268435456, not 1099511627776",
+            layer(0, rows=1 << 20, columns=129),
+            "the sum of rows over all layers must be at most 1048576, not 1048579",
+        ),
+        (
+            layer(0, rows=1 << 10, columns=1 << 17),
+            "the sum of rows * columns over all layers must be at most 134217728, not 134217740",
         ),
         (config(lanes=3), "lanes must be a power of two, not 3"),
         (config(lanes=1 << 40), "lanes must be in 1..256, not 1099511627776"),
