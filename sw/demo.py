@@ -20,7 +20,7 @@ from darb.golden.image_file import IMAGE_FILES
 from darb.golden.output_directory import replaced_directory
 from darb.hw.simulation import SimulationResult, simulate
 from darb.hw.simulators import find_simulator
-from darb.hw.verilog import generate
+from darb.hw.verilog import ENGINE_FILES, generate
 from darb.sw.checkpoint import load_dense, save_checkpoint
 from darb.sw.datasets import Dataset, digits, mnist
 from darb.sw.exporting import export
@@ -117,7 +117,9 @@ class DemoSettings:
         if self.data == "mnist" and self.data_dir is None:
             raise ValueError("data_dir must name the directory of the idx files for mnist")
         if self.data != "mnist" and self.data_dir is not None:
-            raise ValueError(f"data_dir must be left out for {self.data}, not {str(self.data_dir)!r}")
+            raise ValueError(
+                f"data_dir must be left out for {self.data}, not {str(self.data_dir)!r}"
+            )
 
     @property
     def most_multipliers(self) -> int:

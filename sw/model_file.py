@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from darb.golden import EngineConfig, IntegerNetwork, read_image
-from darb.golden.image_file import MANIFEST, replaced_directory
+from darb.golden.image_file import IMAGE_FILES, MANIFEST
+from darb.golden.output_directory import replaced_directory
 from darb.golden.vendor_formats import FORMATS
 from darb.sw.array_files import read_array
 from darb.sw.exported_program import load_exported
@@ -38,9 +39,7 @@ def _read_calibration(path: Path, columns: int) -> NDArray[np.float32]:
     return values.reshape(len(values), columns).astype(np.float32)
 
 
-def _check_engine(
-    config: EngineConfig | None, **asked: int | str | None
-) -> None:
+def _check_engine(config: EngineConfig | None, **asked: int | str | None) -> None:
     if config is None:
         return
     for name, value in asked.items():
@@ -116,9 +115,7 @@ def export_model_file(
     network_module = load_exported(model)
     inputs = _read_calibration(Path(calibration), _inputs_of(network_module))
     config = None if like is None else read_image(like).config
-    _check_engine(
-        config, lanes=lanes, rows=rows, multipliers=multipliers, output_mode=output_mode
-    )
+    _check_engine(config, lanes=lanes, rows=rows, multipliers=multipliers, output_mode=output_mode)
 
     def pruner(lanes: int, rows: int) -> Pruner:
         fresh = copy.deepcopy(network_module)
@@ -132,7 +129,7 @@ def export_model_file(
         return quantize(source, inputs, weight_bits=weight_bits, activation_bits=activation_bits)
 
     # A directory that cannot be written is refused before the work, not after it.
-    with replaced_directory(directory, MANIFEST) as fresh:
+    with replaced_directory(directory, MANIFEST, IMAGE_FILES) as fresh:
         if config is not None:
             lanes, rows = config.lanes, config.rows
         elif lanes is None or rows is None:
