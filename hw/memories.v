@@ -13,7 +13,12 @@ module darb_rom #(
 );
     reg [WIDTH-1:0] words [0:DEPTH-1];
     reg [WIDTH-1:0] read;
-    initial $readmemh(FILE, words);
+    // Some tools look into the module before they know its parameters.
+    generate
+        if (FILE != "") begin : contents
+            initial $readmemh(FILE, words);
+        end
+    endgenerate
     initial begin
         read = {WIDTH{1'b0}};
         data = {WIDTH{1'b0}};

@@ -64,7 +64,7 @@ def test_verilog_is_plain_2001_without_a_warning(config, tmp_path):
 def test_a_synthesis_tool_reads_it_and_finds_the_memories(image_directory, tmp_path):
     build = generate(image_directory, tmp_path / "build")
     script = (
-        f"read_verilog engine.v; hierarchy -check -top {TOP}; proc; flatten; opt_clean; "
+        f"read_verilog engine.v; hierarchy -check -top {TOP}; proc -norom; flatten; opt_clean; "
         "check -assert; memory_collect; tee -o memories.txt select -list t:$mem_v2"
     )
     done = subprocess.run(
