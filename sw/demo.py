@@ -268,7 +268,8 @@ def _summarise(
         "latency_cycles": result.latency,
         "interval_cycles": result.interval,
         "predicted_interval_cycles": report.interval,
-        "utilisation": report.utilisation_steady,
+        "utilisation": report.stored / (report.multipliers * result.interval),
+        "utilisation_predicted": report.utilisation_steady,
         "simulator": result.simulator,
     }
 
