@@ -63,18 +63,33 @@ def _row_clips(weights: NDArray[np.float64], limit: int) -> NDArray[np.float64]:
     return clips
 
 
-def _fixed_point(factor: NDArray[np.float64]) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """Return multiplier and shift with ``multiplier / 2**shift`` nearest to each factor."""
+def _fixed_point(
+    factor: NDArray[np.float64], *, layer: str
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+    """Return multiplier and shift with ``multiplier / 2**shift`` nearest to each factor.
+
+    Raises
+    ------
+    ValueError
+        If a factor is neither zero nor within what they reach; names the layer and the row.
+    """
     top = 1 << MULTIPLIER_BITS
     mantissa, exponent = np.frexp(factor)
     multiplier = np.rint(mantissa * top).astype(np.int64)
     carried = multiplier == top
     multiplier[carried] = top // 2
     shift = MULTIPLIER_BITS - exponent - carried
-    # A factor below the range scales every accumulator to zero or, just below it, nearly so.
-    shift = np.clip(shift, 1, (1 << SHIFT_BITS) - 1)
     null = factor == 0
     multiplier[null], shift[null] = 0, 1
+    most = (1 << SHIFT_BITS) - 1
+    outside = (shift < 1) | (shift > most)
+    if outside.any():
+        row = int(np.argmax(outside))
+        low, high = 2.0 ** (MULTIPLIER_BITS - 1 - most), 2.0 ** (MULTIPLIER_BITS - 1)
+        raise ValueError(
+            f"layer {layer}, row {row}: its accumulator step over the layer's output step must be "
+            f"0, or at least {low:.3g} and below {high:.3g}, not {float(factor[row]):.3g}"
+        )
     return multiplier.astype(np.uint16), shift.astype(np.uint8)
 
 
@@ -107,7 +122,7 @@ def _quantize_layer(
     codes = np.clip(np.rint(weights / scale), -limit, limit).astype(np.int64)
     biases = np.rint(bias / np.where(null, 1.0, step)).astype(np.int64)
     null = ~codes.any(axis=1) & (biases == 0)
-    multiplier, shift = _fixed_point(np.where(null, 0.0, step / output_scale))
+    multiplier, shift = _fixed_point(np.where(null, 0.0, step / output_scale), layer=layer.name)
     integer = IntegerLayer(
         name=layer.name,
         weights=codes,
@@ -155,8 +170,8 @@ def quantize(
         If an argument is of the wrong kind.
     ValueError
         If the model is no chain of Linear layers and ReLUs (see `trace_chain`), the layers of a
-        `PrunedModel` are not those that run or in another order, or a value is out of range or not
-        finite.
+        `PrunedModel` are not those that run or in another order, a value is out of range or not
+        finite, or a row's numbers are too large or too small beside those of its layer.
     """
     check_int("weight_bits", weight_bits, 2, 8)
     check_int("activation_bits", activation_bits, 2, 8)

@@ -162,10 +162,36 @@ def test_nan_weight_is_refused():
 
 @given(st.floats(2.0**-47, 2.0**14))
 def test_multiplier_is_normalised_and_near(factor):
-    (multiplier,), (shift,) = _fixed_point(np.array([factor]))
+    (multiplier,), (shift,) = _fixed_point(np.array([factor]), layer="0")
     assert 1 << 15 <= multiplier < 1 << 16
     assert 1 <= shift < 64
     assert abs(int(multiplier) / 2.0 ** int(shift) / factor - 1) <= 2**-16
+
+
+def test_multiplier_reaches_both_ends_and_no_further():
+    low, high = 2.0**-48, 2.0**15 * (1 - 2.0**-16)
+    multiplier, shift = _fixed_point(np.array([low, 0.0, high]), layer="0")
+    assert (multiplier.tolist(), shift.tolist()) == ([1 << 15, 0, (1 << 16) - 1], [63, 1, 1])
+    for factor in (low * (1 - 2.0**-10), 2.0**15, np.nextafter(2.0**15, 0)):
+        text = r"^layer fc, row 2: its accumulator step over the layer's output step must be 0, or"
+        with pytest.raises(ValueError, match=text):
+            _fixed_point(np.array([0.5, 0.0, factor]), layer="fc")
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_row_beyond_the_requantiser_is_named(size):
+    model = mlp((20, 6, 3), seed=1)
+    with torch.no_grad():
+        if size < 1:
+            model[0].weight[4] *= size
+            model[0].bias[4] = 0
+        else:
+            model[0].weight[4, 1] = size
+    # Calibration never sees what the huge weight does.
+    x = X.clone()
+    x[:, 1] = 0
+    with pytest.raises(ValueError, match=r"^layer 0, row 4: its accumulator step over the layer's"):
+        quantize(model, x)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 7, 127]), st.booleans())
