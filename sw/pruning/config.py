@@ -98,10 +98,11 @@ class PruneConfig:
         How rows get their block sizes (see `darb.sw.pruning.assign`).
     saliency : {'magnitude', 'activation'}
         What a weight is worth: ``|w|``, or ``|w| * rms(x)`` with x the weight's input over
-        calibration data.
+        calibration data, measured once, before anything is pruned.
     order : {'natural', 'spread'}
         Column order: the network's own with every column, or a seeded random one that leaves out
-        dead columns and the least salient.
+        dead columns and the least salient. It is chosen once; columns that are left out are
+        pruned at once, before the ramp.
     left_out : float, optional
         Share of each layer's columns that is left out, the least salient first. None leaves out
         none in natural order; in spread order see `darb.sw.pruning.kept_columns`.

@@ -42,6 +42,12 @@ class Pruner:
 
     Call `prepare` once, `step` after every optimizer step, and `finalize` at the end.
 
+    `prepare` measures the activations that saliency 'activation' weighs with, once, and chooses the
+    column orders: columns that an order leaves out are zero from then on, however long the ramp.
+    Along the ramp only block sizes and kept weights are chosen anew, from the weights as they are
+    by then; a weight that was pruned can be kept by a later mask and grow again. After the ramp
+    the masks stay.
+
     Parameters
     ----------
     model : torch.nn.Module

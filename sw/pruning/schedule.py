@@ -8,9 +8,9 @@ def ratio_at(step: int, *, steps: int, ratio: float) -> float:
 
     The pruned share of the weights follows the cubic ramp of Zhu and Gupta, "To prune, or not to
     prune", 2017: fast at first, while much is redundant, and slower towards the end. DARB's rule
-    is applied at every ratio on the way, to the weights as they are then. Pruned weights score
-    zero and block sizes are powers of two, so each mask mostly picks among what the one before
-    left.
+    is applied at every ratio on the way, to the weights as they are then. Each mask is chosen anew:
+    mostly among what the one before left, for pruned weights are zero, but where a row gets smaller
+    blocks, or all of a block was pruned, a weight that was zero is kept and can grow again.
 
     Parameters
     ----------
