@@ -24,13 +24,14 @@ _EXTRAS = {
 }
 
 
-def describe(error: Exception) -> str | None:
+def describe(error: Exception, *, command: str | None = None) -> str | None:
     """Return the line for an error that is the user's to mend, None for a fault of the program."""
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "").partition(".")[0]
         if package not in _EXTRAS:
             return None
-        extra = _EXTRAS[package]
+        # The demo needs them all: naming one would only lead to the next refusal.
+        extra = "train,sim" if command == "demo" else _EXTRAS[package]
         return f"{package} must be installed for this command: pip install 'darb[{extra}]'"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
@@ -76,6 +77,7 @@ class OneLineFailures(TyperGroup):
     """The group of commands; the one place where exceptions become exit statuses."""
 
     _traceback = False
+    _command: str | None = None
 
     def invoke(self, ctx: typer.Context) -> Any:
         """Run the command that was asked for."""
@@ -84,13 +86,15 @@ class OneLineFailures(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise _Interrupted from None
+        finally:
+            self._command = ctx.invoked_subcommand
 
     def main(
         self, args: Sequence[str] | None = None, standalone_mode: bool = True, **extra: Any
     ) -> Any:
         """Run a command; a refusal ends in one line on stderr and exit status 2."""
         arguments = list(sys.argv[1:] if args is None else args)
-        self._traceback = False
+        self._traceback, self._command = False, None
         try:
             with _terminable():
                 status = super().main(args=arguments, standalone_mode=False, **extra)
@@ -103,7 +107,7 @@ class OneLineFailures(TyperGroup):
         except Exception as error:
             # Usage errors are of a class that typer does not export; they know their own message.
             usage = getattr(error, "format_message", None)
-            message = usage() if usage else describe(error)
+            message = usage() if usage else describe(error, command=self._command)
             if message is None or (self._traceback and not usage):
                 raise
             tell(message)
