@@ -108,16 +108,9 @@ def _memories(
     network: IntegerNetwork, packed: list[list[Section]], config: EngineConfig
 ) -> dict[str, list[Words]]:
     """Return the used words of each memory in pieces, the digest left out."""
-    parts: dict[str, list[Words]] = {"weights": [], "indices": [], "rows": [], "layers": []}
-    layout = row_layout(config)
-    header = {
-        "version": [FORMAT_VERSION],
-        "sections": [sum(map(len, packed))],
-        "input_beats": [network.layers[0].segments(config.lanes).length],
-        "outputs": [network.outputs],
-        "spare": [0],
-    }
-    parts["layers"].append(pack_struct(HEADER, header))
+    parts: dict[str, list[Words]] = {"weights": [], "indices": []}
+    rows: list[dict[str, NDArray[np.int64]]] = []
+    descriptors: list[dict[str, int]] = []
     final = len(packed) - 1
     for number, (layer, sections) in enumerate(zip(network.layers, packed, strict=True)):
         where = _destinations(network, number, config.lanes)
@@ -126,18 +119,25 @@ def _memories(
             indices = by_step(section.slots.indices, config.rows)
             parts["weights"].append(pack_array(weights, config.weight_bits))
             parts["indices"].append(pack_indices(indices, section.pattern.k, config))
-            rows = _row_fields(layer, section, where, config.rows)
-            parts["rows"].append(pack_struct(layout, rows))
+            rows.append(_row_fields(layer, section, where, config.rows))
             place = {
                 "first_of_layer": index == 0,
                 "last_of_layer": index == len(sections) - 1,
                 "reads_input": number == 0,
                 "writes_output": number == final,
             }
-            fields = _section_fields(section, layer, place, config)
-            parts["layers"].append(
-                pack_struct(SECTION, {name: [int(value)] for name, value in fields.items()})
-            )
+            descriptors.append(_section_fields(section, layer, place, config))
+    fields = {name: np.concatenate([part[name] for part in rows]) for name in rows[0]}
+    parts["rows"] = [pack_struct(row_layout(config), fields)]
+    header = {
+        "version": [FORMAT_VERSION],
+        "sections": [sum(map(len, packed))],
+        "input_beats": [network.layers[0].segments(config.lanes).length],
+        "outputs": [network.outputs],
+        "spare": [0],
+    }
+    table = {name: [int(fields[name]) for fields in descriptors] for name in SECTION}
+    parts["layers"] = [pack_struct(HEADER, header), pack_struct(SECTION, table)]
     return parts
 
 
