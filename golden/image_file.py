@@ -97,14 +97,23 @@ def _read_manifest(directory: Path) -> dict:
     return parse(_read_bytes(directory / MANIFEST, _MOST_MANIFEST_BYTES))
 
 
-def _read_file(directory: Path, name: str, entry: dict) -> bytes:
-    """Return a file that the manifest lists, checked."""
-    content = _read_bytes(directory / name, entry["bytes"])
+def check_content(name: str, content: bytes, entry: dict) -> bytes:
+    """Return a file's content, if it is what its `entry` in the manifest says.
+
+    Raises
+    ------
+    ImageError
+        If the size or the checksum differs; names the file.
+    """
     if len(content) != entry["bytes"]:
         raise ImageError(f"{name}: must be {entry['bytes']} bytes, not {len(content)}")
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise ImageError(f"{name}: checksum does not match, the file was changed or damaged")
     return content
+
+
+def _read_file(directory: Path, name: str, entry: dict) -> bytes:
+    return check_content(name, _read_bytes(directory / name, entry["bytes"]), entry)
 
 
 def _to_image(manifest: dict, files: dict[str, bytes]) -> Image:
