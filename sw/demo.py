@@ -19,7 +19,7 @@ from darb.golden import EngineModel, IntegerNetwork, read_image
 from darb.golden.image_file import IMAGE_FILES
 from darb.golden.output_directory import replaced_directory
 from darb.hw.simulation import SimulationResult, simulate
-from darb.hw.simulators import find_simulator
+from darb.hw.simulators import SIMULATORS, find_simulator
 from darb.hw.verilog import ENGINE_FILES, generate
 from darb.sw.checkpoint import load_dense, save_checkpoint
 from darb.sw.datasets import Dataset, digits, mnist
@@ -46,7 +46,6 @@ _DEMO_FILES = (
     *(f"image/{name}" for name in IMAGE_FILES),
     *(f"{folder}/{name}" for folder in ("build", "simulation") for name in ENGINE_FILES),
 )
-SIMULATORS = ("verilator", "icarus")
 MULTIPLIERS = {"digits": 8, "mnist": 32}
 """Multipliers that keep busy at ratio 16 on each dataset's network."""
 _STORED_VECTORS = 32

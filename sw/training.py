@@ -19,8 +19,6 @@ from darb.sw.pruning.chain import evaluating
 from darb.sw.pruning.config import MOST_SEED, check_int
 from darb.sw.pruning.pruner import Pruner
 
-SIZES = {"digits": (64, 256, 128, 10), "mnist": (784, 300, 100, 10)}
-
 
 def mlp(sizes: Sequence[int], *, dropout: float = 0.0, seed: int = 0) -> nn.Sequential:
     """Return a chain of Linear layers with ReLU, and dropout if asked, between them.

@@ -11,17 +11,17 @@ from darb.sw.pruning.pruner import (
     Pruner,
     prune,
 )
-from darb.sw.pruning.report import LayerReport, PruneReport
+from darb.sw.pruning.report import PrunedLayerReport, PruneReport
 from darb.sw.pruning.saliency import activation, magnitude
 from darb.sw.pruning.schedule import ratio_at
 
 __all__ = [
     "ChainLayer",
     "LayerOverride",
-    "LayerReport",
     "Mask",
     "PruneConfig",
     "PruneReport",
+    "PrunedLayerReport",
     "PrunedModel",
     "Pruner",
     "activation",

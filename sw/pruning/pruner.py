@@ -13,7 +13,7 @@ from darb.sw.pruning.chain import declared_chain, linear_modules, trace_chain
 from darb.sw.pruning.config import PruneConfig
 from darb.sw.pruning.masking import Mask
 from darb.sw.pruning.network import column_orders, network_masks, scores_of
-from darb.sw.pruning.report import LayerReport, PruneReport
+from darb.sw.pruning.report import PrunedLayerReport, PruneReport
 from darb.sw.pruning.schedule import ratio_at
 
 
@@ -153,7 +153,7 @@ class Pruner:
         self._check_prepared()
         return PruneReport(
             layers=tuple(
-                LayerReport(
+                PrunedLayerReport(
                     name=name,
                     weights=mask.mask.size,
                     stored=mask.stored,

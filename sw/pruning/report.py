@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerReport:
+class PrunedLayerReport:
     """What pruning left of one layer.
 
     Parameters
@@ -51,7 +51,7 @@ class LayerReport:
 class PruneReport:
     """What pruning left of a network."""
 
-    layers: tuple[LayerReport, ...]
+    layers: tuple[PrunedLayerReport, ...]
 
     @property
     def weights(self) -> int:
