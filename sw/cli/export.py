@@ -23,7 +23,11 @@ def export(
     ],
     calibration: Annotated[
         Path,
-        typer.Option(metavar="X.npy", help="Some hundred inputs like those to come, (B, ...)."),
+        typer.Option(
+            metavar="X.npy",
+            help="Some hundred inputs like those to come, (B, ...): real values, "
+            "whatever their type.",
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Image directory to write.")
