@@ -32,8 +32,9 @@ def simulate(
         Path | None,
         typer.Option(
             metavar="X.npy",
-            help="Inputs, (B, ...). An array of integers holds them as the engine takes them; one "
-            "of floats holds real values, which are scaled and rounded. Without it the image's own.",
+            help="Inputs, (B, ...): integers as the engine takes them, in an array of an integer "
+            "type; of a float type real values, which are scaled and rounded. By default the "
+            "image's own.",
         ),
     ] = None,
     waves: Annotated[
