@@ -38,6 +38,10 @@ def test_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch):
                 run_shell(line, tmp_path)
     assert (tmp_path / "build" / "engine.v").is_file()
     assert (tmp_path / "digits-from-file" / "image.json").is_file()
+    if (ROOT / ".git").exists():
+        left = sorted(f"{path.name}{'/' * path.is_dir()}" for path in tmp_path.iterdir())
+        ignored = run_shell(f"git -C {ROOT} check-ignore --no-index {' '.join(left)}", tmp_path)
+        assert ignored.split() == left
 
 
 @pytest.mark.parametrize("document", sorted((ROOT / "docs").glob("*.md")), ids=relative)
