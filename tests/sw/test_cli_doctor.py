@@ -3,6 +3,7 @@ import shutil
 import numpy
 from cli_runner import run
 
+from darb.hw.simulators import available_simulators, find_simulator
 from darb.sw.cli.doctor import TOOLS, Tool, find_version
 
 
@@ -23,6 +24,23 @@ def test_a_missing_tool_is_named_with_its_remedy(monkeypatch):
         "it: install the system's package iverilog.\n"
     ) in result.stdout
     assert "Nothing is missing" not in result.stdout
+
+
+def test_simulators_are_those_that_the_bench_finds():
+    here = available_simulators()
+    for tool in TOOLS:
+        if tool.simulator is not None:
+            version = find_version(tool)
+            assert (version is not None) == (tool.simulator in here)
+            assert version is None or find_simulator(tool.simulator).version.endswith(version)
+
+
+def test_a_simulator_that_lacks_something_counts_as_missing(monkeypatch):
+    which = shutil.which
+    monkeypatch.setattr(
+        shutil, "which", lambda name, **at: None if name == "g++" else which(name, **at)
+    )
+    assert find_version(Tool("verilator", "simulate", simulator="verilator")) is None
 
 
 def test_a_missing_package_has_no_version():
