@@ -13,6 +13,7 @@ from darb.golden import (
     EngineModel,
     IntegerLayer,
     IntegerNetwork,
+    OutputMode,
     fit_config,
     pack,
     schedule,
@@ -111,7 +112,9 @@ def evaluate_folding(network: IntegerNetwork, *, lanes: int, rows: int) -> Foldi
     ValueError
         If the network does not fit such an engine.
     """
-    image = pack(network, fit_config(network, lanes=lanes, rows=rows))
+    # Takes any last layer, with a ReLU or without, in the clocks that accumulators take.
+    mode = OutputMode.ACTIVATIONS
+    image = pack(network, fit_config(network, lanes=lanes, rows=rows, output_mode=mode))
     layers = EngineModel(image).layers
     plan = schedule(image, layers)
     return Folding(
