@@ -1,5 +1,6 @@
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,25 @@ def test_the_image_holds_the_network_and_its_golden_vectors(network, tmp_path):
     assert np.array_equal(stored["inputs"], inputs)
     assert np.array_equal(stored["outputs"], reference(network, inputs))
     assert np.array_equal(stored["cycles"], np.full(5, schedule(image).cycles))
+
+
+def test_a_network_that_ends_in_a_relu_needs_a_mode_that_keeps_it(network, tmp_path):
+    *others, last = network.layers
+    ending = replace(network, layers=(*others, replace(last, relu=True)))
+    for mode in ("accumulators", "argmax"):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared whole
+            export(ending, tmp_path / "image", lanes=2, rows=2, output_mode=mode)
+        assert str(caught.value) == (
+            f"layer {last.name}: the last layer must be without a ReLU, which only output_mode "
+            f"activations applies, not {mode!r}"
+        )
+        assert not (tmp_path / "image").exists()
+    inputs = random_vectors(np.random.default_rng(9), ending, 4)
+    written = export(
+        ending, tmp_path / "image", lanes=2, rows=2, output_mode="activations", vectors=inputs
+    )
+    outputs = read_vectors(written)["outputs"]
+    assert np.array_equal(outputs, reference(ending, inputs, raw=False))
 
 
 def test_without_vectors_random_ones_are_stored(network, tmp_path):

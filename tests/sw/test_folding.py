@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +42,12 @@ def test_what_a_fold_says_is_what_the_schedule_says(network):
     assert (fold.interval, fold.cycles) == (steady_interval(plan, image), plan.cycles)
     assert fold.utilisation == fold.stored / (8 * fold.interval)
     assert 0 < fold.utilisation < 1
+
+
+def test_a_network_that_ends_in_a_relu_is_folded_alike(network):
+    *others, last = network.layers
+    ending = replace(network, layers=(*others, replace(last, relu=True)))
+    assert choose_folding(ending, multipliers=8) == choose_folding(network, multipliers=8)
 
 
 @pytest.mark.parametrize(("lanes", "rows"), [(2, None), (None, 4), (8, 2)])
