@@ -19,12 +19,10 @@ from darb.golden import (
     schedule,
     steady_interval,
 )
+from darb.sw.validation import MOST_LANES, MOST_ROWS, check_int, check_power_of_two
 
 if TYPE_CHECKING:
     from darb.sw.pruning import Mask
-
-MOST_LANES = 256
-MOST_ROWS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +58,6 @@ class Folding:
         return self.stored / (self.multipliers * self.interval)
 
 
-def _check_count(name: str, value: object, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if not 1 <= value <= most:
-        raise ValueError(f"{name} must be in 1..{most}, not {value!r}")
-
-
 def check_shape(*, multipliers: int | None, lanes: int | None, rows: int | None) -> None:
     """Refuse an engine that cannot be; what is None is left open.
 
@@ -78,14 +69,11 @@ def check_shape(*, multipliers: int | None, lanes: int | None, rows: int | None)
         If a value is out of its range, or lanes and rows need more multipliers than there are.
     """
     for name, value, most in (("lanes", lanes, MOST_LANES), ("rows", rows, MOST_ROWS)):
-        if value is None:
-            continue
-        _check_count(name, value, most)
-        if value & (value - 1):
-            raise ValueError(f"{name} must be a power of two, not {value!r}")
+        if value is not None:
+            check_power_of_two(name, value, most)
     if multipliers is None:
         return
-    _check_count("multipliers", multipliers, MOST_LANES * MOST_ROWS)
+    check_int("multipliers", multipliers, 1, MOST_LANES * MOST_ROWS)
     needed = (lanes or 1) * (rows or 1)
     if needed > multipliers:
         raise ValueError(

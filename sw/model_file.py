@@ -19,8 +19,8 @@ from darb.sw.exported_program import load_exported
 from darb.sw.exporting import RANDOM_VECTORS, check_room, export
 from darb.sw.folding import check_shape, choose_folding, pattern_network
 from darb.sw.pruning import Pruner, prune
-from darb.sw.pruning.config import check_choice, check_int, check_ratio
 from darb.sw.quantization import quantize
+from darb.sw.validation import check_choice, check_int, check_ratio
 
 MULTIPLIERS = 32
 

@@ -12,8 +12,8 @@ from darb.golden.network import IntegerLayer, IntegerNetwork
 from darb.golden.pattern import Pattern
 from darb.sw.input_scaling import scale_inputs
 from darb.sw.pruning.chain import ChainLayer, trace_chain
-from darb.sw.pruning.config import check_int
 from darb.sw.pruning.pruner import PrunedModel
+from darb.sw.validation import check_int
 
 _CLIPS = np.linspace(0.2, 1.0, 81)
 _SAMPLE = 200_000

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from darb.sw.datasets import Dataset
 from darb.sw.pruning.chain import evaluating
-from darb.sw.pruning.config import MOST_SEED, check_int
 from darb.sw.pruning.pruner import Pruner
+from darb.sw.validation import MOST_SEED, check_int
 
 
 def mlp(sizes: Sequence[int], *, dropout: float = 0.0, seed: int = 0) -> nn.Sequential:

@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from darb.sw.validation import (
+    MOST_LANES,
+    MOST_ROWS,
+    MOST_SEED,
+    check_choice,
+    check_int,
+    check_left_out,
+    check_power_of_two,
+    check_ratio,
+)
 
 METHODS = ("darb", "bmwm")
 ASSIGNMENTS = ("energy", "density")
 SALIENCIES = ("magnitude", "activation")
 ORDERS = ("natural", "spread")
-MOST_SEED = (1 << 63) - 1
-
-
-def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Refuse a `value` that is none of `choices`."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {value!r}")
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
-
-
-def check_int(name: str, value: object, low: int, high: int | None = None) -> None:
-    """Refuse a `value` that is no int of `low`..`high`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if value < low or (high is not None and value > high):
-        rule = f"at least {low}" if high is None else f"in {low}..{high}"
-        raise ValueError(f"{name} must be {rule}, not {value!r}")
-
-
-def check_ratio(value: object) -> None:
-    """Refuse a `value` that is no finite ratio of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"ratio must be a number, not {value!r}")
-    if not (math.isfinite(value) and value >= 1):
-        raise ValueError(f"ratio must be finite and at least 1, not {value!r}")
-
-
-def check_left_out(value: object) -> None:
-    """Refuse a `value` that is neither None nor a share of at least 0 and below 1."""
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"left_out must be a number or None, not {value!r}")
-    if not 0 <= value < 1:
-        raise ValueError(f"left_out must be at least 0 and below 1, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,9 +126,9 @@ class PruneConfig:
         check_choice("order", self.order, ORDERS)
         check_left_out(self.left_out)
         if self.lanes is not None:
-            check_int("lanes", self.lanes, 1, 256)
+            check_power_of_two("lanes", self.lanes, MOST_LANES)
         if self.rows is not None:
-            check_int("rows", self.rows, 1, 64)
+            check_power_of_two("rows", self.rows, MOST_ROWS)
         check_int("max_k", self.max_k, 0, 12)
         check_int("seed", self.seed, 0, MOST_SEED)
         check_int("ramp_steps", self.ramp_steps, 0)

@@ -11,9 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 from darb.golden.pattern import Pattern, Segments
 from darb.sw.pruning.block_size import assign
 from darb.sw.pruning.column_order import natural_order
-from darb.sw.pruning.config import ASSIGNMENTS, METHODS, check_choice, check_int, check_ratio
+from darb.sw.pruning.config import ASSIGNMENTS, METHODS
 from darb.sw.pruning.saliency import check_matrix
 from darb.sw.pruning.slots import budget_of, in_segments, row_slots
+from darb.sw.validation import (
+    MOST_LANES,
+    MOST_ROWS,
+    check_choice,
+    check_int,
+    check_power_of_two,
+    check_ratio,
+)
 
 _CHUNK = 256
 
@@ -265,9 +273,9 @@ def mask(
     check_choice("method", method, METHODS)
     check_choice("assignment", assignment, ASSIGNMENTS)
     if lanes is not None:
-        check_int("lanes", lanes, 1)
+        check_power_of_two("lanes", lanes, MOST_LANES)
     if rows is not None:
-        check_int("rows", rows, 1)
+        check_power_of_two("rows", rows, MOST_ROWS)
     check_int("max_k", max_k, 0, 12)
     worth = np.abs(weights) if scores is None else check_matrix("scores", scores)
     if worth.shape != weights.shape:

@@ -34,6 +34,8 @@ from darb.sw.pruning import LayerOverride, PruneConfig
         ({"left_out": 1.0}, ValueError, "left_out must be at least 0 and below 1, not 1.0"),
         ({"left_out": "auto"}, TypeError, "left_out must be a number or None, not 'auto'"),
         ({"lanes": 0}, ValueError, "lanes must be in 1..256, not 0"),
+        ({"lanes": 3}, ValueError, "lanes must be a power of two, not 3"),
+        ({"rows": 5}, ValueError, "rows must be a power of two, not 5"),
         ({"rows": 2.0}, TypeError, "rows must be an int, not 2.0"),
         ({"max_k": 13}, ValueError, "max_k must be in 0..12, not 13"),
         ({"seed": -1}, ValueError, f"seed must be in 0..{(1 << 63) - 1}, not -1"),
