@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from darb.sw.cli.output import check_output
 from darb.sw.cli.simulate import Simulator
 
 
@@ -76,6 +77,7 @@ def demo(
     from darb.sw.cli.screen import stages
     from darb.sw.demo import DemoSettings, run_demo
 
+    check_output(out)
     settings = DemoSettings(
         data=data.value,
         data_dir=data_dir,

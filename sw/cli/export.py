@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from darb.sw.cli.output import check_output
+
 
 class OutputChoice(StrEnum):
     """What the engine's last layer sends."""
@@ -78,6 +80,7 @@ def export(
     from darb.sw.cli.screen import stages
     from darb.sw.model_file import export_model_file
 
+    check_output(output)
     with stages() as show:
         written = export_model_file(
             model,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from darb.sw.cli.output import check_output
+
 
 def generate(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Image directory.")],
@@ -18,6 +20,7 @@ def generate(
     from darb.hw.verilog import generate as generate_verilog
     from darb.sw.cli.screen import show_next, stages
 
+    check_output(output)
     with stages() as show:
         show("generate", 0, 1)
         written = generate_verilog(directory, output)
