@@ -71,7 +71,7 @@ def _fixed_point(
     Raises
     ------
     ValueError
-        If a factor is neither zero nor within what they reach; names the layer and the row.
+        If a factor is larger than they reach; names the layer and the row.
     """
     top = 1 << MULTIPLIER_BITS
     mantissa, exponent = np.frexp(factor)
@@ -81,14 +81,13 @@ def _fixed_point(
     shift = MULTIPLIER_BITS - exponent - carried
     null = factor == 0
     multiplier[null], shift[null] = 0, 1
-    most = (1 << SHIFT_BITS) - 1
-    outside = (shift < 1) | (shift > most)
-    if outside.any():
-        row = int(np.argmax(outside))
-        low, high = 2.0 ** (MULTIPLIER_BITS - 1 - most), 2.0 ** (MULTIPLIER_BITS - 1)
+    # A smaller factor takes every accumulator of 32 bits to 0, and so does the longest shift.
+    shift = np.minimum(shift, (1 << SHIFT_BITS) - 1)
+    if (shift < 1).any():
+        row = int(np.argmax(shift < 1))
         raise ValueError(
             f"layer {layer}, row {row}: its accumulator step over the layer's output step must be "
-            f"0, or at least {low:.3g} and below {high:.3g}, not {float(factor[row]):.3g}"
+            f"below {2 ** (MULTIPLIER_BITS - 1)}, not {float(factor[row]):.3g}"
         )
     return multiplier.astype(np.uint16), shift.astype(np.uint8)
 
