@@ -173,9 +173,7 @@ def test_multiplier_reaches_both_ends_and_no_further():
     multiplier, shift = _fixed_point(np.array([low, 0.0, high]), layer="0")
     assert (multiplier.tolist(), shift.tolist()) == ([1 << 15, 0, (1 << 16) - 1], [63, 1, 1])
     for factor in (2.0**15, np.nextafter(2.0**15, 0)):
-        text = (
-            r"^layer fc, row 2: its accumulator step over .* must be below 32768, not 3\.28e"
-        )
+        text = r"^layer fc, row 2: its accumulator step over .* must be below 32768, not 3\.28e"
         with pytest.raises(ValueError, match=text):
             _fixed_point(np.array([0.5, 0.0, factor]), layer="fc")
 
