@@ -12,6 +12,7 @@ from darb.golden.image_file import MissingVectorsError
 from darb.golden.image_walk import PackedLayer, PackedSection
 from darb.golden.memory_map import FORMAT_VERSION, HEADER_WORDS, indices_per_word, memory_shapes
 from darb.golden.timeline import VectorSchedule, steady_interval, utilisation
+from darb.sw.sparsity import LayerTotals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ class MemoryReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageReport:
+class ImageReport(LayerTotals):
     """What `inspect_image` finds.
 
     Parameters
@@ -137,31 +138,6 @@ class ImageReport:
     def multipliers(self) -> int:
         """P, the multipliers of the engine."""
         return int(self.config["lanes"]) * int(self.config["rows"])
-
-    @property
-    def weights(self) -> int:
-        """Weights before pruning."""
-        return sum(layer.weights for layer in self.layers)
-
-    @property
-    def stored(self) -> int:
-        """Weights that the patterns keep."""
-        return sum(layer.stored for layer in self.layers)
-
-    @property
-    def slots(self) -> int:
-        """Weight slots spent, padding included."""
-        return sum(layer.slots for layer in self.layers)
-
-    @property
-    def pruning_ratio(self) -> float:
-        """Weights a stored weight."""
-        return self.weights / self.stored
-
-    @property
-    def effective_ratio(self) -> float:
-        """Weights a slot."""
-        return self.weights / self.slots
 
     @property
     def image_bits(self) -> int:

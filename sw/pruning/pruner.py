@@ -261,7 +261,7 @@ def prune(
     ...                             torch.nn.Linear(32, 10))
     >>> pruner = prune(model, ratio=8, calibration=torch.rand(100, 64))
     >>> # optimizer.step(); pruner.step()
-    >>> round(pruner.finalize().report.ratio, 1)
+    >>> round(pruner.finalize().report.pruning_ratio, 1)
     8.0
     """
     if config is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from darb.sw.sparsity import LayerTotals, Ratios
+
 
 @dataclass(frozen=True, kw_only=True)
-class PrunedLayerReport:
+class PrunedLayerReport(Ratios):
     """What pruning left of one layer.
 
     Parameters
@@ -36,47 +38,12 @@ class PrunedLayerReport:
     kept_columns: int
     sections: dict[str, int]
 
-    @property
-    def ratio(self) -> float:
-        """Weights a stored weight."""
-        return self.weights / self.stored
-
-    @property
-    def effective_ratio(self) -> float:
-        """Weights a slot."""
-        return self.weights / self.slots
-
 
 @dataclass(frozen=True, kw_only=True)
-class PruneReport:
+class PruneReport(LayerTotals):
     """What pruning left of a network."""
 
     layers: tuple[PrunedLayerReport, ...]
-
-    @property
-    def weights(self) -> int:
-        """Weights before pruning."""
-        return sum(layer.weights for layer in self.layers)
-
-    @property
-    def stored(self) -> int:
-        """Weights that stay."""
-        return sum(layer.stored for layer in self.layers)
-
-    @property
-    def slots(self) -> int:
-        """Weight slots that the engine spends, all padding included."""
-        return sum(layer.slots for layer in self.layers)
-
-    @property
-    def ratio(self) -> float:
-        """Weights a stored weight."""
-        return self.weights / self.stored
-
-    @property
-    def effective_ratio(self) -> float:
-        """Weights a slot."""
-        return self.weights / self.slots
 
     @property
     def efficiency(self) -> float:

@@ -69,7 +69,7 @@ def test_ramp_rises_and_ends_on_the_ratio():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     ratios = []
     for _ in range(25):
-        ratios.append(pruner.report().ratio)
+        ratios.append(pruner.report().pruning_ratio)
         assert pruner.ramped == (len(ratios) > 20)
         loss_step(model, optimizer)
         pruner.step()

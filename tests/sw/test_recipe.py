@@ -48,7 +48,7 @@ def test_model_is_left_alone_and_the_ramp_is_the_recipes(data):
     assert all(torch.equal(a, b) for a, b in zip(before, dense.parameters(), strict=True))
     assert [epoch.epochs for epoch in told] == [4] * 4
     assert pruned.config.ramp_steps == round(SHORT.ramp * SHORT.steps(data)) > 0
-    assert pruned.report.ratio >= 8
+    assert pruned.report.pruning_ratio >= 8
 
 
 def test_ramp_of_the_config_comes_first(data):
