@@ -7,10 +7,13 @@ from darb.golden.config import EngineConfig, OutputMode
 from darb.golden.engine_model import EngineModel
 from darb.golden.image import Image, ImageError
 from darb.golden.image_file import read_image, read_vectors, write_image
+from darb.golden.loading import loading_writes
 from darb.golden.network import IntegerLayer, IntegerNetwork
 from darb.golden.packer import fit_config, pack
 from darb.golden.packing import PatternMisfitError
 from darb.golden.pattern import Pattern, Segments
+from darb.golden.register_map import Storage
+from darb.golden.repacking import repack
 from darb.golden.timeline import schedule, steady_interval, timeline
 from darb.golden.unpacker import unpack
 
@@ -25,10 +28,13 @@ __all__ = [
     "Pattern",
     "PatternMisfitError",
     "Segments",
+    "Storage",
     "fit_config",
+    "loading_writes",
     "pack",
     "read_image",
     "read_vectors",
+    "repack",
     "schedule",
     "steady_interval",
     "timeline",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockDomain, Module
+from amaranth.hdl import ClockDomain, Const, DomainRenamer, Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
 from darb.golden.bitfields import Words
 from darb.golden.config import EngineConfig
+from darb.golden.register_map import Storage
 from darb.hw.axi_lite_registers import AxiLiteRegisters, axi_lite_ports
 from darb.hw.engine import Engine
+from darb.hw.image_loader import ImageLoader
 
 
 def axi_engine_ports(config: EngineConfig) -> dict[str, In | Out]:
@@ -32,10 +34,14 @@ def axi_engine_ports(config: EngineConfig) -> dict[str, In | Out]:
 class AxiEngine(wiring.Component):
     """`Engine` between AXI4-Stream ends, with AXI4-Lite registers.
 
+    With storage `ram`, register `control` can halt the engine: it is in reset then, takes and sends
+    nothing, and its image memories can be written. When it goes on it is as out of reset.
+
     Parameters
     ----------
     config : EngineConfig
     memories : dict of str to ndarray of uint8, optional
+    storage : Storage
         See `Engine`.
 
     Attributes
@@ -51,32 +57,52 @@ class AxiEngine(wiring.Component):
     m_axis_tvalid, m_axis_tready, m_axis_tlast : Out, In, Out
     s_axil_* : In, Out
         See `AxiLiteRegisters`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `Engine`.
     """
 
-    def __init__(self, *, config: EngineConfig, memories: dict[str, Words] | None = None) -> None:
-        self._config, self._memories = config, memories
+    def __init__(
+        self,
+        *,
+        config: EngineConfig,
+        memories: dict[str, Words] | None = None,
+        storage: Storage = Storage.ROM,
+    ) -> None:
+        self._config, self._storage = config, storage
+        self._engine = Engine(config=config, memories=memories, storage=storage)
         super().__init__(axi_engine_ports(config))
 
     def elaborate(self, platform: object) -> Module:
         """Connect the engine and the registers."""
         m = Module()
-        config = self._config
+        config, engine = self._config, self._engine
         m.domains.sync = domain = ClockDomain(local=True)
-        m.submodules.engine = engine = Engine(config=config, memories=self._memories)
-        m.submodules.registers = registers = AxiLiteRegisters(config=config)
+        m.submodules.registers = registers = AxiLiteRegisters(config=config, storage=self._storage)
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
+        runs = Const(1)
+        if self._storage is Storage.RAM:
+            runs = ~registers.loading.halt
+            self._add_loader(m, registers, domain)
+        else:
+            m.submodules.engine = engine
         for s in range(config.lanes):
             lane = self.s_axis_tdata.word_select(s, 8)[: config.activation_bits]
             m.d.comb += engine.i.payload.data[s].eq(lane)
         m.d.comb += [
-            engine.i.valid.eq(self.s_axis_tvalid),
+            # The engine's reset takes hold a clock after halt; no beat may move in between.
+            engine.i.valid.eq(self.s_axis_tvalid & runs),
             engine.i.payload.last.eq(self.s_axis_tlast),
-            self.s_axis_tready.eq(engine.i.ready),
+            self.s_axis_tready.eq(engine.i.ready & runs),
             self.m_axis_tdata.eq(engine.o.payload.data),
-            self.m_axis_tvalid.eq(engine.o.valid),
+            self.m_axis_tvalid.eq(engine.o.valid & runs),
             self.m_axis_tlast.eq(engine.o.payload.last),
             engine.o.ready.eq(self.m_axis_tready),
             registers.version.eq(engine.header.version),
+            registers.input_beats.eq(engine.header.input_beats),
+            registers.outputs.eq(engine.header.outputs),
         ]
         for name in ("booted", "busy", "stalled", "vector_done", "too_short", "too_long", "digest"):
             m.d.comb += getattr(registers, name).eq(getattr(engine, name))
@@ -85,3 +111,14 @@ class AxiEngine(wiring.Component):
             inward = self.signature.members[name].flow is In
             m.d.comb += inner.eq(outer) if inward else outer.eq(inner)
         return m
+
+    def _add_loader(self, m: Module, registers: AxiLiteRegisters, domain: ClockDomain) -> None:
+        """Add the image loader, and the engine under a reset that is high while halted as well."""
+        m.submodules.image_loader = loader = ImageLoader(config=self._config)
+        connect(m, registers.loading, loader.i)
+        connect(m, loader.o, self._engine.load)
+        m.domains.compute = compute = ClockDomain(local=True)
+        # The same net, so that no simulator sees the two domains' edges one after the other.
+        compute.clk = domain.clk
+        m.d.comb += compute.rst.eq(domain.rst | registers.loading.halt)
+        m.submodules.engine = DomainRenamer("compute")(self._engine)

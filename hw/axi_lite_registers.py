@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from darb.golden.config import EngineConfig
-from darb.golden.memory_map import FORMAT_VERSION, LAYER_WORD_BITS
-
-IDENTITY = int.from_bytes(b"darb", "big")
-ADDRESS_BITS = 8
-
-REGISTERS = {
-    "identity": 0x00,
-    "format_version": 0x04,
-    "digest_0": 0x08,
-    "digest_1": 0x0C,
-    "digest_2": 0x10,
-    "shape": 0x14,
-    "status": 0x18,
-    "errors": 0x1C,
-    "vectors": 0x20,
-    "cycles": 0x24,
-    "stalls": 0x28,
-}
-"""Byte address of each 32-bit register."""
-
-STATUS = {"booted": 0, "busy": 1, "version_differs": 2}
-"""Bits of register `status`."""
-ERRORS = {"too_short": 0, "too_long": 1}
-"""Bits of register `errors`; they stay until a write of 1 clears them."""
+from darb.golden.memory_map import FORMAT_VERSION, HEADER, LAYER_WORD_BITS
+from darb.golden.register_map import (
+    ADDRESS_BITS,
+    CONTROL,
+    ERRORS,
+    REGISTERS,
+    Storage,
+    constant_registers,
+)
+from darb.hw.image_loader import loading_signature
 
 _OKAY, _SLVERR, _DECERR = 0b00, 0b10, 0b11
 
@@ -62,16 +48,21 @@ def axi_lite_ports(prefix: str) -> dict[str, In | Out]:
 
 
 class AxiLiteRegisters(wiring.Component):
-    """The registers of `REGISTERS` behind AXI4-Lite.
+    """The registers of `darb.golden.register_map` behind AXI4-Lite.
 
     One read, and one write, every other clock; no ready depends on a valid of the same clock. An
     address that holds no register answers DECERR, a write to a register that only reads SLVERR.
     The counters wrap at 2**32; a write of anything to `vectors`, `cycles` or `stalls` zeroes that
     one. A write without strobes writes nothing.
 
+    With storage `ram`, `control` is written by its lowest byte. `load_place` and `load_data` are
+    written whole: without all strobes, or where the image loader does not accept it, a write
+    answers SLVERR and does nothing. With storage `rom` these three read 0 and are not writable.
+
     Parameters
     ----------
     config : EngineConfig
+    storage : Storage
 
     Attributes
     ----------
@@ -81,10 +72,15 @@ class AxiLiteRegisters(wiring.Component):
     digest : In(96)
     version : In(8)
         Format version of the image at hand.
+    input_beats, outputs : In
+        Of the image at hand, as its header holds them.
+    loading : Out(loading_signature())
+        With storage `ram` alone; see `ImageLoader`.
     """
 
-    def __init__(self, *, config: EngineConfig) -> None:
-        self._config = config
+    def __init__(self, *, config: EngineConfig, storage: Storage = Storage.ROM) -> None:
+        self._config, self._storage = config, storage
+        loading = {"loading": Out(loading_signature())} if storage is Storage.RAM else {}
         super().__init__(
             {
                 **axi_lite_ports("s_axil"),
@@ -96,6 +92,9 @@ class AxiLiteRegisters(wiring.Component):
                 "too_long": In(1),
                 "digest": In(LAYER_WORD_BITS),
                 "version": In(8),
+                "input_beats": In(HEADER["input_beats"]),
+                "outputs": In(HEADER["outputs"]),
+                **loading,
             }
         )
 
@@ -104,13 +103,22 @@ class AxiLiteRegisters(wiring.Component):
         m = Module()
         errors = Signal(len(ERRORS))
         counters = {name: Signal(32, name=name) for name in ("vectors", "cycles", "stalls")}
+        data, strobe = Signal(32), Signal(4)
+        accepts = dict.fromkeys(("errors", *counters), Const(1))
         values = self._values(errors, counters)
-        write_to, write_data = self._write_channel(m)
+        if self._storage is Storage.RAM:
+            values |= {"control": self.loading.halt, "load_place": self.loading.place}
+            accepts |= {
+                "control": Const(1),
+                "load_place": strobe.all() & self.loading.place_okay,
+                "load_data": strobe.all() & self.loading.data_okay,
+            }
+        write_to = self._write_channel(m, data, strobe, accepts)
         self._read_channel(m, values)
 
         clear = Signal(len(ERRORS))
         with m.If(write_to["errors"]):
-            m.d.comb += clear.eq(write_data)
+            m.d.comb += clear.eq(data)
         m.d.sync += errors.eq((errors & ~clear) | Cat(self.too_short, self.too_long))
         events = {"vectors": self.vector_done, "cycles": self.busy, "stalls": self.stalled}
         for name, counter in counters.items():
@@ -118,25 +126,32 @@ class AxiLiteRegisters(wiring.Component):
                 m.d.sync += counter.eq(0)
             with m.Else():
                 m.d.sync += counter.eq(counter + events[name])
+        if self._storage is Storage.RAM:
+            m.d.comb += [
+                self.loading.word.eq(data),
+                self.loading.place_en.eq(write_to["load_place"]),
+                self.loading.data_en.eq(write_to["load_data"]),
+            ]
+            with m.If(write_to["control"] & strobe[0]):
+                m.d.sync += self.loading.halt.eq(data[CONTROL["halt"]])
         return m
 
-    def _values(self, errors: Signal, counters: dict[str, Signal]) -> dict[str, object]:
-        config = self._config
-        shape = config.lanes | config.rows << 16 | config.weight_bits << 24
-        shape |= config.activation_bits << 28
+    def _values(self, errors: Signal, counters: dict[str, Signal]) -> dict[str, ValueLike]:
+        constant = constant_registers(self._config, self._storage)
         return {
-            "identity": Const(IDENTITY, 32),
-            "format_version": Const(FORMAT_VERSION, 32),
+            **dict.fromkeys(REGISTERS, Const(0, 32)),
+            **{name: Const(value, 32) for name, value in constant.items()},
             "digest_0": self.digest[:32],
             "digest_1": self.digest[32:64],
             "digest_2": self.digest[64:],
-            "shape": Const(shape, 32),
             "status": Cat(self.booted, self.busy, self.booted & (self.version != FORMAT_VERSION)),
             "errors": errors,
             **counters,
+            "input_beats": self.input_beats,
+            "outputs": self.outputs,
         }
 
-    def _read_channel(self, m: Module, values: dict[str, object]) -> None:
+    def _read_channel(self, m: Module, values: dict[str, ValueLike]) -> None:
         m.d.comb += self.s_axil_arready.eq(~self.s_axil_rvalid)
         with m.If(self.s_axil_rready):
             m.d.sync += self.s_axil_rvalid.eq(0)
@@ -154,12 +169,17 @@ class AxiLiteRegisters(wiring.Component):
                             self.s_axil_rresp.eq(_OKAY),
                         ]
 
-    def _write_channel(self, m: Module) -> tuple[dict[str, Signal], Signal]:
-        """Return a pulse for each writable register, and the bytes that the strobes let through."""
-        writable = ("errors", "vectors", "cycles", "stalls")
-        pulses = {name: Signal(name=f"write_{name}") for name in writable}
-        address, data = Signal(ADDRESS_BITS), Signal(32)
-        have_address, have_data, written, write = Signal(), Signal(), Signal(), Signal()
+    def _write_channel(
+        self, m: Module, data: Signal, strobe: Signal, accepts: dict[str, ValueLike]
+    ) -> dict[str, Signal]:
+        """Return a pulse for each register of `accepts`, at which it is written.
+
+        The bytes that the strobes let through stand in `data` then, the others are zero. Where
+        the register's value in `accepts` is low, the write is refused.
+        """
+        pulses = {name: Signal(name=f"write_{name}") for name in accepts}
+        address = Signal(ADDRESS_BITS)
+        have_address, have_data, write = Signal(), Signal(), Signal()
         m.d.comb += [
             self.s_axil_awready.eq(~have_address),
             self.s_axil_wready.eq(~have_data),
@@ -170,7 +190,7 @@ class AxiLiteRegisters(wiring.Component):
         with m.If(self.s_axil_awvalid & self.s_axil_awready):
             m.d.sync += [have_address.eq(1), address.eq(self.s_axil_awaddr)]
         with m.If(self.s_axil_wvalid & self.s_axil_wready):
-            m.d.sync += [have_data.eq(1), written.eq(self.s_axil_wstrb.any())]
+            m.d.sync += [have_data.eq(1), strobe.eq(self.s_axil_wstrb)]
             for byte in range(4):
                 lane = slice(8 * byte, 8 * byte + 8)
                 byte_data = Mux(self.s_axil_wstrb[byte], self.s_axil_wdata[lane], 0)
@@ -185,7 +205,8 @@ class AxiLiteRegisters(wiring.Component):
             with m.Switch(address[2:]):
                 for name, place in REGISTERS.items():
                     with m.Case(place >> 2):
-                        m.d.sync += self.s_axil_bresp.eq(_OKAY if name in writable else _SLVERR)
-                        if name in writable:
-                            m.d.comb += pulses[name].eq(written)
-        return pulses, data
+                        accepted = accepts.get(name, Const(0))
+                        m.d.sync += self.s_axil_bresp.eq(Mux(accepted, _OKAY, _SLVERR))
+                        if name in accepts:
+                            m.d.comb += pulses[name].eq(accepted & strobe.any())
+        return pulses

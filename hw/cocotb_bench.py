@@ -2,7 +2,7 @@
 
 It runs inside the simulator, started by `darb.hw.simulation`, takes its orders from the file that
 ``DARB_BENCH_JOB`` names and judges nothing: what it saw goes to a file, and the caller compares
-that with the golden model.
+that with the golden model. A job is one run or several, each with its image and its vectors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from cocotb.clock import Clock
 from cocotb.simtime import get_sim_time
 from cocotb.triggers import FallingEdge, First, Timer, ValueChange
 
-from darb.hw.axi_lite_registers import REGISTERS
+from darb.golden.register_map import CONTROL, ERRORS, REGISTERS
+from darb.hw.cocotb_axi_lite import RegisterAccess
 from darb.hw.cocotb_runner import JOB_VARIABLE
 
 _PERIOD = 10
@@ -31,14 +32,14 @@ class StreamBench:
 
     Everything is driven and sampled at the falling edge, half-way between the edges at which the
     engine acts: the ends depend on registers alone, so both sides then know whether the next edge
-    transfers a beat, in every simulator. Clock 0 is the first out of reset.
+    transfers a beat, in every simulator. Clock 0 is the first in which the engine is out of reset.
 
     Parameters
     ----------
     dut : cocotb handle
         The top, see `AxiEngine`.
     job : dict
-        See `darb.hw.simulation`.
+        One run, see `darb.hw.cocotb_runner`.
     beats : ndarray of uint8, shape (count, lanes)
     words : int
         Output words to wait for.
@@ -46,6 +47,7 @@ class StreamBench:
 
     def __init__(self, dut: object, job: dict, beats: np.ndarray, words: int) -> None:
         self.dut, self.job, self.words = dut, job, words
+        self.registers = RegisterAccess(dut)
         self.data = [int.from_bytes(beat.tobytes(), "little") for beat in beats]
         self.last = [(number + 1) % job["beats"] == 0 for number in range(len(beats))]
         self.random = random.Random(job["seed"])
@@ -66,15 +68,30 @@ class StreamBench:
         """Hold reset for some clocks; returns at clock 0."""
         dut = self.dut
         dut.aresetn.value = 0
-        for name in ("s_axis_tvalid", "s_axis_tdata", "s_axis_tlast", "m_axis_tready"):
-            getattr(dut, name).value = 0
-        for name in ("awvalid", "wvalid", "bready", "arvalid", "rready"):
-            getattr(dut, f"s_axil_{name}").value = 0
+        self._rest()
+        self.registers.rest()
         for _ in range(_RESET_CLOCKS):
             await FallingEdge(dut.aclk)
         dut.aresetn.value = 1
         self.restart()
         self.start = get_sim_time("ns")
+
+    async def load(self) -> None:
+        """Halt the engine, load its image, clear what it counted, let it go; returns at clock 0."""
+        self._rest()
+        halt = 1 << CONTROL["halt"]
+        cleared = {"errors": sum(1 << bit for bit in ERRORS.values())}
+        cleared |= dict.fromkeys(("vectors", "cycles", "stalls"), 0)
+        await self.registers.write([(REGISTERS["control"], halt)])
+        await self.registers.write(np.load(self.job["load"]))
+        await self.registers.write([(REGISTERS[name], value) for name, value in cleared.items()])
+        await self.registers.write([(REGISTERS["control"], 0)])
+        self.restart()
+        self.start = get_sim_time("ns")
+
+    def _rest(self) -> None:
+        for name in ("s_axis_tvalid", "s_axis_tdata", "s_axis_tlast", "m_axis_tready"):
+            getattr(self.dut, name).value = 0
 
     def clock(self) -> int:
         """Return the number of the clock at hand."""
@@ -146,7 +163,7 @@ class StreamBench:
     def _progress(self) -> None:
         done, rest = divmod(len(self.output_words), self.job["words"])
         if not rest and (done % _PROGRESS_VECTORS == 0 or len(self.output_words) == self.words):
-            Path(self.job["progress"]).write_text(str(done))
+            Path(self.job["progress"]).write_text(str(self.job["done"] + done))
 
     async def extra_words(self, clocks: int) -> int:
         """Return how many words come although none is due."""
@@ -157,39 +174,23 @@ class StreamBench:
             await FallingEdge(self.dut.aclk)
         return extra
 
-    async def registers(self) -> dict[str, int]:
-        """Return every register, read over AXI4-Lite."""
-        dut, values = self.dut, {}
-        dut.s_axil_rready.value = 1
-        for name, address in REGISTERS.items():
-            dut.s_axil_araddr.value = address
-            dut.s_axil_arvalid.value = 1
-            while not int(dut.s_axil_arready.value):
-                await FallingEdge(dut.aclk)
-            await FallingEdge(dut.aclk)
-            dut.s_axil_arvalid.value = 0
-            while not int(dut.s_axil_rvalid.value):
-                await FallingEdge(dut.aclk)
-            values[name] = int(dut.s_axil_rdata.value)
-            await FallingEdge(dut.aclk)
-        return values
 
-
-@cocotb.test()
-async def stream_vectors(dut: object) -> None:
-    """Carry out the job: reset, perhaps run and reset again, run, watch for extra words."""
-    job = json.loads(Path(os.environ[JOB_VARIABLE]).read_text())
+async def _carry_out(dut: object, job: dict, *, powered: bool) -> None:
+    """Carry out one run: reset or load, perhaps run and do so again, run, watch for extra words."""
     beats = np.load(job["stimulus"])
     vectors = len(beats) // job["beats"]
     bench = StreamBench(dut, job, beats, vectors * job["words"])
-    cocotb.start_soon(Clock(dut.aclk, _PERIOD, unit="ns").start())
-    await bench.reset()
+    start = bench.reset if job["load"] is None else bench.load
+    if not powered:
+        await bench.reset()
+    if powered or start == bench.load:
+        await start()
     if job["reset_clock"] is not None:
         await bench.run(stop_clock=job["reset_clock"])
-        await bench.reset()
+        await start()
     await bench.run()
     extra = len(bench.output_words) - bench.words + await bench.extra_words(job["tail"])
-    registers = await bench.registers()
+    registers = {name: await bench.registers.read(place) for name, place in REGISTERS.items()}
     np.savez(
         job["observations"],
         input_clocks=np.array(bench.input_clocks, dtype=np.int64),
@@ -201,3 +202,12 @@ async def stream_vectors(dut: object) -> None:
         extra=extra,
         registers=json.dumps(registers),
     )
+
+
+@cocotb.test()
+async def stream_vectors(dut: object) -> None:
+    """Carry out the job, run by run, without a reset between images that are loaded."""
+    runs = json.loads(Path(os.environ[JOB_VARIABLE]).read_text())
+    cocotb.start_soon(Clock(dut.aclk, _PERIOD, unit="ns").start())
+    for number, run in enumerate(runs):
+        await _carry_out(dut, run, powered=number > 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darb.golden.image import Image
+from darb.golden.loading import loading_writes
+from darb.golden.register_map import Storage
 from darb.golden.timeline import schedule
 from darb.hw.simulators import Simulator
 from darb.hw.stimulus import to_beats
@@ -42,7 +44,8 @@ class Disturbance:
     blocked : float
         Chance, each clock, that the sink takes nothing.
     reset_clock : int, optional
-        Reset the engine in this clock and start again from the first vector.
+        Reset the engine in this clock and start again from the first vector; one of storage `ram`
+        is halted and loaded again instead.
     seed : int
         Of the draws.
 
@@ -165,28 +168,20 @@ def run_cocotb(
         raise SimulationError(f"the bench failed: {_complaint(log)}; see {log}")
 
 
-def run_bench(
+def _job(
     directory: Path,
-    simulator: Simulator,
+    number: int,
     image: Image,
     vectors: NDArray[np.int64],
-    *,
+    storage: Storage,
     disturbance: Disturbance,
-    waves: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, NDArray]:
-    """Run the bench on what `build` compiled; returns what it saw.
-
-    Raises
-    ------
-    SimulationError
-        If the simulator stops before the bench ends.
-    """
-    beats = to_beats(image, vectors)
+) -> dict:
+    """Return a run's orders to the bench, what it reads written to `directory`."""
     plan = schedule(image)
     job = {
-        "stimulus": str(directory / "stimulus.npy"),
-        "observations": str(directory / "observations.npz"),
+        "stimulus": str(directory / f"stimulus_{number}.npy"),
+        "load": None,
+        "observations": str(directory / f"observations_{number}.npz"),
         "progress": str(directory / "progress"),
         "beats": plan.input_beats,
         "words": plan.output_beats,
@@ -197,10 +192,78 @@ def run_bench(
         "patience": _PATIENCE * (plan.cycles + plan.input_beats + plan.output_beats) + 1000,
         "tail": plan.cycles + plan.output_beats + _TAIL_CLOCKS,
     }
-    np.save(job["stimulus"], beats)
+    np.save(job["stimulus"], to_beats(image, vectors))
+    if storage is Storage.RAM:
+        job["load"] = str(directory / f"load_{number}.npy")
+        np.save(job["load"], loading_writes(image))
     Path(job["observations"]).unlink(missing_ok=True)
-    Path(job["progress"]).write_text("0")
-    (directory / "job.json").write_text(json.dumps(job))
+    return job
+
+
+def run_bench(
+    directory: Path,
+    simulator: Simulator,
+    image: Image,
+    vectors: NDArray[np.int64],
+    *,
+    disturbance: Disturbance,
+    storage: Storage = Storage.ROM,
+    waves: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, NDArray]:
+    """Run the bench on what `build` compiled; returns what it saw.
+
+    Raises
+    ------
+    SimulationError
+        If the simulator stops before the bench ends.
+    """
+    (seen,) = run_images(
+        directory,
+        simulator,
+        [(image, vectors, disturbance)],
+        storage=storage,
+        waves=waves,
+        progress=progress,
+    )
+    return seen
+
+
+def run_images(
+    directory: Path,
+    simulator: Simulator,
+    runs: Sequence[tuple[Image, NDArray[np.int64], Disturbance]],
+    *,
+    storage: Storage,
+    waves: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[dict[str, NDArray]]:
+    """Run the bench on one image after another, in one simulation; returns what it saw of each.
+
+    Parameters
+    ----------
+    directory : Path
+        Of `build`.
+    simulator : Simulator
+    runs : sequence of (Image, ndarray of int64, Disturbance)
+        With storage `ram` each image is loaded before its vectors, all have the engine's config;
+        with `rom` all are the image whose memories stand in `directory`.
+    storage : Storage
+    waves, progress
+        See `darb.hw.simulation.simulate`.
+
+    Raises
+    ------
+    SimulationError
+        If the simulator stops before the bench ends.
+    """
+    jobs, total = [], 0
+    for number, (image, vectors, disturbance) in enumerate(runs):
+        job = _job(directory, number, image, vectors, storage, disturbance)
+        jobs.append({**job, "done": total})
+        total += len(vectors)
+    (directory / "progress").write_text("0")
+    (directory / "job.json").write_text(json.dumps(jobs))
     failure: list[SimulationError] = []
 
     def body() -> None:
@@ -216,8 +279,11 @@ def run_bench(
         while thread.is_alive():
             thread.join(_POLL_SECONDS)
             if progress is not None:
-                progress(int(Path(job["progress"]).read_text() or 0), len(vectors))
+                progress(int((directory / "progress").read_text() or 0), total)
     if failure:
         raise failure[0]
-    with np.load(job["observations"]) as archive:
-        return dict(archive)
+    seen = []
+    for job in jobs:
+        with np.load(job["observations"]) as archive:
+            seen.append(dict(archive))
+    return seen

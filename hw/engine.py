@@ -18,12 +18,14 @@ from darb.golden.pipeline import (
     POST,
     reduce_latency,
 )
+from darb.golden.register_map import LOAD_MEMORY, Storage
 from darb.hw.activation_banks import ActivationBanks
 from darb.hw.arg_max import ArgMax
 from darb.hw.block_index_decoder import BlockIndexDecoder
 from darb.hw.delay_line import delay
 from darb.hw.dot_product import Accumulator, DotProduct
-from darb.hw.memory import Rom
+from darb.hw.image_loader import memory_write_signature
+from darb.hw.memory import LoadableRom, Rom
 from darb.hw.output_buffer import OutputBuffer, output_layout
 from darb.hw.row_post_processor import RowPostProcessor, row_struct
 from darb.hw.row_queue import RowQueue
@@ -51,6 +53,9 @@ class Engine(wiring.Component):
     config : EngineConfig
     memories : dict of str to ndarray of uint8, optional
         The image's memories, for Amaranth's simulator; generated Verilog reads them from files.
+        Only with storage `rom`.
+    storage : Storage
+        With `ram` the image memories are zero at first and written through `load`.
 
     Attributes
     ----------
@@ -66,12 +71,32 @@ class Engine(wiring.Component):
         The last result of a vector was written.
     too_short, too_long : Out(1)
         See `VectorLoader`.
+    load : In(memory_write_signature(config))
+        With storage `ram` alone; to be used while the engine is in reset.
+
+    Raises
+    ------
+    TypeError
+        If `config` is no `EngineConfig`, or `storage` no `Storage`.
+    ValueError
+        If `memories` are given with storage `ram`.
     """
 
-    def __init__(self, *, config: EngineConfig, memories: dict[str, Words] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        config: EngineConfig,
+        memories: dict[str, Words] | None = None,
+        storage: Storage = Storage.ROM,
+    ) -> None:
         if not isinstance(config, EngineConfig):
             raise TypeError(f"config must be an EngineConfig, not {config!r}")
-        self._config, self._memories = config, memories or {}
+        if not isinstance(storage, Storage):
+            raise TypeError(f"storage must be a Storage, not {storage!r}")
+        if memories is not None and storage is Storage.RAM:
+            raise ValueError(f"memories must be None with storage ram, not {[*memories]!r}")
+        self._config, self._memories, self._storage = config, memories or {}, storage
+        load = {"load": In(memory_write_signature(config))} if storage is Storage.RAM else {}
         super().__init__(
             {
                 "i": In(stream.Signature(input_layout(config))),
@@ -84,11 +109,20 @@ class Engine(wiring.Component):
                 "vector_done": Out(1),
                 "too_short": Out(1),
                 "too_long": Out(1),
+                **load,
             }
         )
 
-    def _rom(self, m: Module, name: str) -> Rom:
+    def _rom(self, m: Module, name: str) -> Rom | LoadableRom:
         depth, width = memory_shapes(self._config)[name]
+        if self._storage is Storage.RAM:
+            m.submodules[name] = loadable = LoadableRom(width=width, depth=depth)
+            m.d.comb += [
+                loadable.w_en.eq(self.load.en[LOAD_MEMORY[name]]),
+                loadable.w_addr.eq(self.load.addr),
+                loadable.w_data.eq(getattr(self.load, name)),
+            ]
+            return loadable
         words = self._memories.get(name, ())
         init = [int.from_bytes(word.tobytes(), "little") for word in words]
         m.submodules[name] = rom = Rom(width=width, depth=depth, file=f"{name}.mem", init=init)
@@ -130,7 +164,7 @@ class Engine(wiring.Component):
         self._finish(m, at_sum, sums, sequencer, banks)
         return m
 
-    def _walk(self, m: Module, rom: Rom, en: Signal, restart: Signal) -> None:
+    def _walk(self, m: Module, rom: Rom | LoadableRom, en: Signal, restart: Signal) -> None:
         """Read `rom` word after word, one for each `en`, from its start again after `restart`."""
         m.d.comb += rom.en.eq(en)
         with m.If(en):

@@ -29,6 +29,38 @@ module darb_rom #(
     end
 endmodule
 
+// Read-only memory for the engine, written at run time by the image loader; zero at first.
+// Two clocks from addr and en to data: the array's register, then the output register.
+// Nobody asks what a read beside a write of the same word gets: the engine is in reset meanwhile.
+module darb_loadable_rom #(
+    parameter WIDTH = 8,
+    parameter DEPTH = 2,
+    parameter ADDRESS = 1
+) (
+    input  wire               clk,
+    input  wire               w_en,
+    input  wire [ADDRESS-1:0] w_addr,
+    input  wire [WIDTH-1:0]   w_data,
+    input  wire               en,
+    input  wire [ADDRESS-1:0] addr,
+    output reg  [WIDTH-1:0]   data
+);
+    (* no_rw_check *)
+    reg [WIDTH-1:0] words [0:DEPTH-1];
+    reg [WIDTH-1:0] read;
+    integer i;
+    initial begin
+        for (i = 0; i < DEPTH; i = i + 1) words[i] = {WIDTH{1'b0}};
+        read = {WIDTH{1'b0}};
+        data = {WIDTH{1'b0}};
+    end
+    always @(posedge clk) begin
+        if (w_en) words[w_addr] <= w_data;
+        if (en) read <= words[addr];
+        data <= read;
+    end
+endmodule
+
 // Memory of DEPTH words with one write and one read port, zero at first.
 // One clock from r_addr and r_en to data; a read beside a write of the same word gets the old one.
 module darb_ram #(

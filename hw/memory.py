@@ -1,7 +1,9 @@
 """Memories of the engine: ROMs that hold the image, RAMs that hold activations and results.
 
+The image's are ROMs for the engine; a `LoadableRom` has a write port besides.
+
 In Amaranth's simulator they are standard memories. In generated Verilog they are instances of the
-two modules in ``memories.v``, so that a ROM reads its contents from a file and the Verilog does
+modules in ``memories.v``, so that a ROM reads its contents from a file and the Verilog does
 not change with the weights.
 """
 
@@ -77,6 +79,71 @@ class Rom(wiring.Component):
         port = words.read_port()
         m.d.comb += [port.en.eq(self.en), port.addr.eq(self.addr)]
         m.d.sync += self.data.eq(port.data)
+        return m
+
+
+class LoadableRom(wiring.Component):
+    """A `Rom` that is written at run time; zero at first.
+
+    Data follows `addr` and `en` by two clocks, one read a clock. One write a clock; a read that is
+    begun beside a write of the same word may get the old word or the new one.
+
+    Parameters
+    ----------
+    width, depth : int
+        Bits a word, words.
+
+    Attributes
+    ----------
+    w_en, w_addr, w_data : In
+    en : In(1)
+        Read; without it `data` stays.
+    addr : In(address_bits(depth))
+    data : Out(width)
+    """
+
+    def __init__(self, *, width: int, depth: int) -> None:
+        self._width, self._depth = width, depth
+        bits = address_bits(depth)
+        super().__init__(
+            {
+                "w_en": In(1),
+                "w_addr": In(bits),
+                "w_data": In(width),
+                "en": In(1),
+                "addr": In(bits),
+                "data": Out(width),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the memory."""
+        m = Module()
+        if isinstance(platform, VerilogTarget):
+            m.submodules.words = Instance(
+                "darb_loadable_rom",
+                p_WIDTH=self._width,
+                p_DEPTH=self._depth,
+                p_ADDRESS=address_bits(self._depth),
+                i_clk=ClockSignal(),
+                i_w_en=self.w_en,
+                i_w_addr=self.w_addr,
+                i_w_data=self.w_data,
+                i_en=self.en,
+                i_addr=self.addr,
+                o_data=self.data,
+            )
+            return m
+        m.submodules.words = words = memory.Memory(shape=self._width, depth=self._depth, init=[])
+        write, read = words.write_port(), words.read_port()
+        m.d.comb += [
+            write.en.eq(self.w_en),
+            write.addr.eq(self.w_addr),
+            write.data.eq(self.w_data),
+            read.en.eq(self.en),
+            read.addr.eq(self.addr),
+        ]
+        m.d.sync += self.data.eq(read.data)
         return m
 
 

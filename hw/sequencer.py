@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from darb.golden.config import EngineConfig
 from darb.golden.memory_map import (
+    FORMAT_VERSION,
     HEADER,
     HEADER_WORDS,
     LAYER_WORD_BITS,
@@ -51,7 +52,8 @@ class Sequencer(wiring.Component):
     `pipeline.layer_gap`, so that the first column is read one clock after the last is written. Only
     the last layer can stall, for a free half of the output buffer.
 
-    Out of reset it reads the two header words, then raises `booted`.
+    Out of reset it reads the two header words, then raises `booted`. Where they are of another
+    format version, or of no image, it starts nothing.
 
     Parameters
     ----------
@@ -156,8 +158,9 @@ class Sequencer(wiring.Component):
     ) -> None:
         """Read the header, then keep the next descriptor at hand."""
         fetching, last_fetch = Signal(init=1), Signal()
-        header_words = Signal(range(HEADER_WORDS + 1))
+        header_words, known = Signal(range(HEADER_WORDS + 1)), Signal()
         m.d.comb += [
+            known.eq(self.header.version == FORMAT_VERSION),
             self.layer_en.eq(fetching),
             last_fetch.eq(delay(m, fetching, FETCH, name="fetched")),
         ]
@@ -177,7 +180,7 @@ class Sequencer(wiring.Component):
         with m.If(last_fetch):
             m.d.sync += [
                 following.as_value().eq(self.layer_word),
-                following_valid.eq(self.booted | (header_words == HEADER_WORDS)),
+                following_valid.eq(known & (self.booted | (header_words == HEADER_WORDS))),
             ]
         with m.If(load):
             wraps = following.last_of_layer & following.writes_output

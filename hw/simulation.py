@@ -18,6 +18,7 @@ from darb.golden.engine_model import EngineModel
 from darb.golden.fixed_point import check_vectors
 from darb.golden.image import Image
 from darb.golden.image_file import read_image, read_vectors
+from darb.golden.register_map import Storage, constant_registers
 from darb.golden.timeline import Timeline, schedule, timeline
 from darb.hw.cocotb_runner import Disturbance, SimulationError, build, run_bench
 from darb.hw.simulators import Simulator, find_simulator
@@ -39,7 +40,7 @@ class SimulationResult:
     cycles : ndarray of int64, shape (B,)
         Clocks from each vector's first input beat to its last output word, both counted.
     cycle_mismatches : int
-        Vectors with a beat on either stream in another clock than predicted, and counters of the
+        Vectors with a beat on either stream in another clock than predicted, and registers of the
         engine that differ from the prediction.
     latency : int
         Clocks from the first vector's first beat to its last word.
@@ -73,7 +74,12 @@ class SimulationResult:
         return not self.mismatches and not self.cycle_mismatches
 
 
-def compare(image: Image, seen: dict[str, NDArray], vectors: NDArray[np.int64]) -> SimulationResult:
+def compare(
+    image: Image,
+    seen: dict[str, NDArray],
+    vectors: NDArray[np.int64],
+    storage: Storage = Storage.ROM,
+) -> SimulationResult:
     """Hold what the bench saw against the golden model.
 
     Parameters
@@ -83,6 +89,8 @@ def compare(image: Image, seen: dict[str, NDArray], vectors: NDArray[np.int64]) 
         From `cocotb_runner.run_bench`.
     vectors : ndarray of int64, shape (B, N)
         What it was given.
+    storage : Storage
+        Of the engine.
     """
     model = EngineModel(image)
     plan = schedule(image, model.layers)
@@ -105,17 +113,23 @@ def compare(image: Image, seen: dict[str, NDArray], vectors: NDArray[np.int64]) 
         expected=expected,
         mismatches=int(wrong_word.sum()) + int(seen["extra"]),
         cycles=cycles,
-        cycle_mismatches=int(wrong_clock.sum()) + _wrong_counters(registers, predicted, image),
+        cycle_mismatches=int(wrong_clock.sum())
+        + _wrong_registers(registers, predicted, image, storage),
         latency=int(cycles[0]),
         interval=int(ends[-1] - ends[-2]) if count > 1 else int(cycles[0]),
         registers=registers,
     )
 
 
-def _wrong_counters(registers: dict[str, int], predicted: Timeline, image: Image) -> int:
-    """Return how many registers differ from what the image and the run make them."""
+def _wrong_registers(
+    registers: dict[str, int], predicted: Timeline, image: Image, storage: Storage
+) -> int:
+    """Return how many registers differ from what the engine, image and run make them."""
     digest = int(image.digest, 16)
     should = {
+        **constant_registers(image.config, storage),
+        "input_beats": predicted.inputs.shape[1],
+        "outputs": image.layers[-1].rows,
         "vectors": len(predicted.starts),
         "cycles": int(predicted.busy.sum()),
         "stalls": int(predicted.stalls.sum()),
@@ -130,6 +144,7 @@ def simulate(
     *,
     simulator: str = "verilator",
     vectors: NDArray[np.integer] | None = None,
+    storage: Storage = Storage.ROM,
     build_dir: str | Path | None = None,
     waves: bool = False,
     disturbance: Disturbance | None = None,
@@ -145,6 +160,8 @@ def simulate(
         ``verilator`` or ``icarus``.
     vectors : ndarray of int, shape (B, N), optional
         Inputs in the network's own column order; by default the image's own.
+    storage : Storage
+        With `ram` the image is loaded over AXI4-Lite before the vectors are sent.
     build_dir : path, optional
         Kept with Verilog, logs and waves; by default a temporary one, removed at the end unless the
         simulator fails.
@@ -164,7 +181,7 @@ def simulate(
     SimulationError
         If it fails.
     TypeError, ValueError
-        If the vectors do not fit the network.
+        If the vectors do not fit the network, or `storage` is no `Storage`.
     """
     tool = find_simulator(simulator)
     if waves and build_dir is None:
@@ -178,7 +195,7 @@ def simulate(
     temporary = tempfile.mkdtemp(prefix="darb-") if build_dir is None else None
     directory = Path(os.path.abspath(build_dir or Path(temporary) / "build"))
     try:
-        generate(image_directory, directory)
+        generate(image_directory, directory, storage=storage)
         began = time.perf_counter()
         build(directory, tool, waves=waves)
         built = time.perf_counter()
@@ -188,12 +205,13 @@ def simulate(
             image,
             vectors,
             disturbance=disturbance or Disturbance(),
+            storage=storage,
             waves=waves,
             progress=progress,
         )
         seconds = {"build": built - began, "run": time.perf_counter() - built}
         recorded = _waves_file(directory, tool) if waves else None
-        result = compare(image, seen, vectors)
+        result = compare(image, seen, vectors, storage)
         return replace(result, seconds=seconds, simulator=tool.version, waves=recorded)
     except SimulationError:
         temporary = None

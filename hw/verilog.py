@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -13,10 +14,19 @@ from darb.golden.bitfields import to_hex
 from darb.golden.config import EngineConfig
 from darb.golden.image import Image
 from darb.golden.image_file import read_image
+from darb.golden.loading import writes_a_word
 from darb.golden.memory_map import MEMORIES, memory_shapes
 from darb.golden.output_directory import replaced_directory
+from darb.golden.register_map import (
+    CONTROL,
+    ERRORS,
+    LOAD_MEMORY,
+    LOAD_MEMORY_SHIFT,
+    REGISTERS,
+    STATUS,
+    Storage,
+)
 from darb.hw.axi_engine import AxiEngine, axi_engine_ports
-from darb.hw.axi_lite_registers import ERRORS, REGISTERS, STATUS
 from darb.hw.memory import VerilogTarget
 
 TOP = "darb_engine"
@@ -27,38 +37,54 @@ ENGINE_FILES = (
     PORTS,
     *(f"{name}.mem" for name in MEMORIES),
     *("sim_build/", "__pycache__/", "verilator.vlt", "build.log", "run.log", "results.xml"),
-    *("job.json", "stimulus.npy", "observations.npz", "progress", "dump.vcd"),
+    *("job.json", "progress", "dump.vcd", "stimulus_*.npy", "load_*.npy", "observations_*.npz"),
 )
 """What `generate` writes and what simulation leaves beside it."""
+_MODULE = re.compile(r"(?://.*\n)*module (\w+)[\s\S]*?\nendmodule\n")
+_RECIPE = (
+    "write 1 to control: the engine stops and takes nothing",
+    f"for each memory: write its number * 2**{LOAD_MEMORY_SHIFT} to load_place",
+    "write the memory's words to load_data, word 0 first, 32 bits a write, lowest bits first",
+    "write 0 to control: the engine starts with what was loaded",
+)
 
 
-def generate_verilog(config: EngineConfig) -> str:
-    """Return the Verilog-2001 of an engine; the same config gives the same text.
+def generate_verilog(config: EngineConfig, storage: Storage = Storage.ROM) -> str:
+    """Return the Verilog-2001 of an engine; the same config and storage give the same text.
 
-    The module `darb_engine` reads weights.mem, indices.mem, rows.mem and layers.mem with
-    $readmemh, so that new weights of the same config need no new Verilog.
+    With storage `rom` the module `darb_engine` reads weights.mem, indices.mem, rows.mem and
+    layers.mem with $readmemh, so that new weights of the same config need no new Verilog; with
+    `ram` it reads no file, and new weights need no new bitstream.
 
     Parameters
     ----------
     config : EngineConfig
+    storage : Storage
+
+    Raises
+    ------
+    TypeError
+        If `config` is no `EngineConfig`, or `storage` no `Storage`.
     """
     text = verilog.convert(
-        AxiEngine(config=config),
+        AxiEngine(config=config, storage=storage),
         name=TOP,
         platform=VerilogTarget(),
         emit_src=False,
         strip_internal_attrs=True,
     )
     memories = resources.files("darb.hw").joinpath("memories.v").read_text()
-    return f"{memories}\n{text}"
+    used = [found[0] for found in _MODULE.finditer(memories) if found[1] in text]
+    return "\n".join([*used, text])
 
 
-def port_manifest(image: Image) -> dict:
+def port_manifest(image: Image, storage: Storage = Storage.ROM) -> dict:
     """Return what a person who instantiates the engine needs to know, as JSON values."""
     config = image.config
     segments = image.layers[0].segments(config.lanes)
-    return {
+    manifest = {
         "top": TOP,
+        "storage": storage.value,
         "config": config.to_dict(),
         "digest": image.digest,
         "ports": [
@@ -83,10 +109,22 @@ def port_manifest(image: Image) -> dict:
         "status_bits": STATUS,
         "error_bits": ERRORS,
     }
+    if storage is Storage.RAM:
+        manifest["control_bits"] = CONTROL
+        manifest["loading"] = {
+            "memories": {
+                name: {"number": LOAD_MEMORY[name], "writes_a_word": writes_a_word(width)}
+                for name, (_, width) in memory_shapes(config).items()
+            },
+            "recipe": list(_RECIPE),
+        }
+    return manifest
 
 
-def generate(image_directory: str | Path, output: str | Path) -> Path:
-    """Write engine.v, ports.json and the image's .mem files, all or none.
+def generate(
+    image_directory: str | Path, output: str | Path, *, storage: Storage = Storage.ROM
+) -> Path:
+    """Write engine.v, ports.json and, with storage `rom`, the image's .mem files, all or none.
 
     Parameters
     ----------
@@ -94,6 +132,8 @@ def generate(image_directory: str | Path, output: str | Path) -> Path:
         Of `darb.golden.write_image`; verified first.
     output : path
         New, empty, or an earlier output, which is replaced.
+    storage : Storage
+        With `ram` the engine has the image's config, and room for any other that fits it.
 
     Returns
     -------
@@ -104,6 +144,8 @@ def generate(image_directory: str | Path, output: str | Path) -> Path:
     ------
     ImageError
         If the image is damaged.
+    TypeError
+        If `storage` is no `Storage`.
     ValueError
         If `output` holds something else.
     """
@@ -111,9 +153,10 @@ def generate(image_directory: str | Path, output: str | Path) -> Path:
     image = read_image(image_directory)
     shapes = memory_shapes(image.config)
     with replaced_directory(output, VERILOG, ENGINE_FILES) as fresh:
-        (fresh / VERILOG).write_text(generate_verilog(image.config))
-        (fresh / PORTS).write_text(json.dumps(port_manifest(image), indent=1) + "\n")
-        # From what was verified: the file may have changed since it was read.
-        for name, words in image.memories.items():
-            (fresh / f"{name}.mem").write_bytes(to_hex(words, shapes[name][1]))
+        (fresh / VERILOG).write_text(generate_verilog(image.config, storage))
+        (fresh / PORTS).write_text(json.dumps(port_manifest(image, storage), indent=1) + "\n")
+        if storage is Storage.ROM:
+            # From what was verified: the file may have changed since it was read.
+            for name, words in image.memories.items():
+                (fresh / f"{name}.mem").write_bytes(to_hex(words, shapes[name][1]))
     return output

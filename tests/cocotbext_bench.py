@@ -22,7 +22,7 @@ from cocotbext.axi import (
     AxiStreamSource,
 )
 
-from darb.hw.axi_lite_registers import ERRORS, REGISTERS
+from darb.golden.register_map import ERRORS, REGISTERS
 
 
 def pauses(rng, chance):

@@ -6,13 +6,8 @@ from component_simulation import run_component
 from configs import small_config
 
 from darb.golden.memory_map import FORMAT_VERSION
-from darb.hw.axi_lite_registers import (
-    ERRORS,
-    IDENTITY,
-    REGISTERS,
-    STATUS,
-    AxiLiteRegisters,
-)
+from darb.golden.register_map import ERRORS, IDENTITY, REGISTERS, STATUS
+from darb.hw.axi_lite_registers import AxiLiteRegisters
 
 OKAY, SLVERR, DECERR = 0, 2, 3
 

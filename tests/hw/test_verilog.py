@@ -11,8 +11,8 @@ from configs import small_config
 from random_networks import random_network
 
 from darb.golden import ImageError, OutputMode, fit_config, pack, read_image, write_image
+from darb.golden.register_map import REGISTERS
 from darb.hw import generate, generate_verilog, verilog
-from darb.hw.axi_lite_registers import REGISTERS
 from darb.hw.verilog import TOP
 
 CONFIGS = {
