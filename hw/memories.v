@@ -11,7 +11,14 @@ module darb_rom #(
     input  wire [ADDRESS-1:0] addr,
     output reg  [WIDTH-1:0]   data
 );
-    reg [WIDTH-1:0] words [0:DEPTH-1];
+    // To exchange the contents of a placed design, a tool has to find every bit in block RAM.
+`ifdef DARB_ROM_GRAIN
+    localparam WORDS = (DEPTH + `DARB_ROM_GRAIN - 1) / `DARB_ROM_GRAIN * `DARB_ROM_GRAIN;
+    (* rom_style = "block" *)
+`else
+    localparam WORDS = DEPTH;
+`endif
+    reg [WIDTH-1:0] words [0:WORDS-1];
     reg [WIDTH-1:0] read;
     // Some tools look into the module before they know its parameters.
     generate
