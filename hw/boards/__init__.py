@@ -1,0 +1,18 @@
+"""The boards that darb builds for, and the chips on them."""
+
+from darb.hw.boards.board import LED_PORTS, Board, ClockSource, Led
+from darb.hw.boards.catalogue import BOARDS, find_board
+from darb.hw.boards.chip_options import chip_options
+from darb.hw.boards.devices import Device, Family
+
+__all__ = [
+    "BOARDS",
+    "LED_PORTS",
+    "Board",
+    "ClockSource",
+    "Device",
+    "Family",
+    "Led",
+    "chip_options",
+    "find_board",
+]
