@@ -13,7 +13,7 @@ module darb_rom #(
 );
     // To exchange the contents of a placed design, a tool has to find every bit in block RAM.
 `ifdef DARB_ROM_GRAIN
-    localparam WORDS = (DEPTH + `DARB_ROM_GRAIN - 1) / `DARB_ROM_GRAIN * `DARB_ROM_GRAIN;
+    localparam WORDS = (DEPTH + `DARB_ROM_GRAIN - 1) & ~(`DARB_ROM_GRAIN - 1);
     (* rom_style = "block" *)
 `else
     localparam WORDS = DEPTH;

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from amaranth.back import verilog
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from darb.golden.bitfields import to_hex
@@ -66,12 +67,13 @@ def generate_verilog(config: EngineConfig, storage: Storage = Storage.ROM) -> st
     TypeError
         If `config` is no `EngineConfig`, or `storage` no `Storage`.
     """
+    return component_verilog(AxiEngine(config=config, storage=storage), TOP)
+
+
+def component_verilog(component: wiring.Component, name: str) -> str:
+    """Return a component's Verilog as module `name`, behind the memory modules that it uses."""
     text = verilog.convert(
-        AxiEngine(config=config, storage=storage),
-        name=TOP,
-        platform=VerilogTarget(),
-        emit_src=False,
-        strip_internal_attrs=True,
+        component, name=name, platform=VerilogTarget(), emit_src=False, strip_internal_attrs=True
     )
     memories = resources.files("darb.hw").joinpath("memories.v").read_text()
     used = [found[0] for found in _MODULE.finditer(memories) if found[1] in text]
