@@ -85,7 +85,7 @@ def test_the_wheel_holds_the_package_and_its_data(wheel):
     packed = {name for name in names if not name.startswith("darb-")}
     expected = {
         f"darb/{path.relative_to(ROOT)}"
-        for layer in ("golden", "hw", "sw")
+        for layer in ("constraints", "golden", "hw", "sw")
         for path in (ROOT / layer).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
