@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darb.sw.cli.generate import StorageChoice
+
 if TYPE_CHECKING:
     from darb.golden import Image
     from darb.hw.simulation import SimulationResult
@@ -37,6 +39,9 @@ def simulate(
             "image's own.",
         ),
     ] = None,
+    storage: Annotated[
+        StorageChoice, typer.Option(help="ram: load the image over AXI4-Lite first.")
+    ] = StorageChoice.ROM,
     waves: Annotated[
         bool, typer.Option("--waves", help="Record every signal, in --build-dir.")
     ] = False,
@@ -52,7 +57,7 @@ def simulate(
 
     Ends with status 1 if anything differs.
     """
-    from darb.golden import read_image
+    from darb.golden import Storage, read_image
     from darb.hw.simulation import simulate as run
     from darb.sw.array_files import read_array
     from darb.sw.cli.screen import stages
@@ -74,6 +79,7 @@ def simulate(
             directory,
             simulator=simulator.value,
             vectors=inputs,
+            storage=Storage(storage),
             build_dir=build_dir,
             waves=waves,
             progress=progress,

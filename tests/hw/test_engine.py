@@ -11,6 +11,7 @@ from darb.golden import (
     IntegerNetwork,
     OutputMode,
     Pattern,
+    Storage,
     fit_config,
     pack,
     schedule,
@@ -158,3 +159,13 @@ def test_an_image_of_another_format_is_not_computed_with():
 def test_engine_refuses_what_is_no_config():
     with pytest.raises(TypeError, match="config must be an EngineConfig, not 'small'"):
         Engine(config="small")
+
+
+def test_engine_refuses_a_storage_that_is_none_and_contents_for_ram():
+    network = random_network(np.random.default_rng(1), [3, 2])
+    image = pack(network, fit_config(network, lanes=1, rows=1))
+    with pytest.raises(TypeError, match="storage must be a Storage, not 'ram'"):
+        Engine(config=image.config, storage="ram")
+    message = r"memories must be None with storage ram, not \['weights', .*'layers'\]"
+    with pytest.raises(ValueError, match=message):
+        Engine(config=image.config, storage=Storage.RAM, memories=image.memories)

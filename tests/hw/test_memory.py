@@ -1,7 +1,7 @@
 import pytest
 from component_simulation import run_component
 
-from darb.hw.memory import Ram, Rom
+from darb.hw.memory import LoadableRom, Ram, Rom
 
 
 def test_rom_takes_two_clocks_and_keeps_its_word_without_en():
@@ -51,3 +51,35 @@ def test_ram_reads_the_old_word_beside_a_write():
         assert ctx.get(ram.data) == 11
 
     run_component(ram, bench)
+
+
+def test_a_loadable_rom_reads_as_a_rom_what_was_written():
+    words = [3, 1, 4, 1, 5, 9]
+    rom = LoadableRom(width=4, depth=6)
+
+    async def bench(ctx):
+        ctx.set(rom.en, 1)
+        await ctx.tick().repeat(2)
+        assert ctx.get(rom.data) == 0
+        ctx.set(rom.en, 0)
+        ctx.set(rom.w_en, 1)
+        for address, word in enumerate(words):
+            ctx.set(rom.w_addr, address)
+            ctx.set(rom.w_data, word)
+            await ctx.tick()
+        ctx.set(rom.w_en, 0)
+        ctx.set(rom.w_data, 15)
+        seen = []
+        for address in range(6):
+            ctx.set(rom.en, 1)
+            ctx.set(rom.addr, address)
+            await ctx.tick()
+            seen.append(ctx.get(rom.data))
+        ctx.set(rom.en, 0)
+        ctx.set(rom.addr, 0)
+        for _ in range(4):
+            await ctx.tick()
+            seen.append(ctx.get(rom.data))
+        assert seen == [0, *words, 9, 9, 9]
+
+    run_component(rom, bench)

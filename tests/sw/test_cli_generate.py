@@ -28,6 +28,14 @@ def test_it_writes_the_verilog_and_the_memories(image, tmp_path):
     assert f"Next: darb simulate {image}" in result.stdout
 
 
+def test_storage_ram_writes_no_memories(image, tmp_path):
+    result = run("generate", image, "-o", tmp_path / "build", "--storage", "ram")
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (tmp_path / "build").iterdir()} == {"engine.v", "ports.json"}
+    assert json.loads((tmp_path / "build" / "ports.json").read_text())["storage"] == "ram"
+    assert f"Next: darb simulate {image} --storage ram" in result.stdout
+
+
 def test_the_same_image_gives_the_same_bytes(image, tmp_path):
     for name in ("a", "b", "a"):
         assert run("generate", image, "-o", tmp_path / name).exit_code == 0

@@ -7,6 +7,7 @@ from cli_runner import refused, run
 from random_networks import random_network, reference
 
 import darb.hw.simulation
+from darb.golden import Storage
 from darb.hw.simulators import ToolMissingError
 from darb.sw.exporting import export
 
@@ -49,6 +50,13 @@ def test_vectors_of_the_users_and_waves_on_icarus(image, tmp_path):
     assert (told["vectors"], told["mismatches"], told["cycle mismatches"]) == ("3", "0", "0")
     recorded = [line for line in result.stdout.splitlines() if line.startswith("Waves: ")]
     assert shutil.os.path.getsize(recorded[0].removeprefix("Waves: ")) > 1000
+
+
+@pytest.mark.icarus
+def test_an_image_that_is_loaded_first(image):
+    result = run("simulate", image, "--simulator", "icarus", "--storage", "ram")
+    assert result.exit_code == 0, result.output
+    assert "Every output and every cycle equals the golden model's." in result.stdout
 
 
 @pytest.fixture
@@ -97,8 +105,10 @@ def test_every_option_reaches_the_simulator(image, tmp_path, faked, network):
     np.save(tmp_path / "x.npy", real)
     result = run(
         *("simulate", image, "--simulator", "icarus", "--vectors", tmp_path / "x.npy", "--waves"),
+        *("--storage", "ram"),
     )
     assert result.exit_code == 0, result.output
+    assert faked["storage"] is Storage.RAM
     assert (faked["simulator"], faked["waves"], faked["directory"]) == ("icarus", True, image)
     assert str(faked["build_dir"]) == "darb-waves"
     scaled = np.clip(np.rint(real / network.input_scale), -128, 127)
