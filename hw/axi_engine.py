@@ -79,15 +79,17 @@ class AxiEngine(wiring.Component):
         """Connect the engine and the registers."""
         m = Module()
         config, engine = self._config, self._engine
-        m.domains.sync = domain = ClockDomain(local=True)
-        m.submodules.registers = registers = AxiLiteRegisters(config=config, storage=self._storage)
+        # Not called sync: the design around may have a domain of that name.
+        m.domains.axi = domain = ClockDomain(local=True)
+        registers = AxiLiteRegisters(config=config, storage=self._storage)
+        m.submodules.registers = DomainRenamer("axi")(registers)
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
         runs = Const(1)
         if self._storage is Storage.RAM:
             runs = ~registers.loading.halt
             self._add_loader(m, registers, domain)
         else:
-            m.submodules.engine = engine
+            m.submodules.engine = DomainRenamer("axi")(engine)
         for s in range(config.lanes):
             lane = self.s_axis_tdata.word_select(s, 8)[: config.activation_bits]
             m.d.comb += engine.i.payload.data[s].eq(lane)
@@ -114,7 +116,8 @@ class AxiEngine(wiring.Component):
 
     def _add_loader(self, m: Module, registers: AxiLiteRegisters, domain: ClockDomain) -> None:
         """Add the image loader, and the engine under a reset that is high while halted as well."""
-        m.submodules.image_loader = loader = ImageLoader(config=self._config)
+        loader = ImageLoader(config=self._config)
+        m.submodules.image_loader = DomainRenamer("axi")(loader)
         connect(m, registers.loading, loader.i)
         connect(m, loader.o, self._engine.load)
         m.domains.compute = compute = ClockDomain(local=True)
