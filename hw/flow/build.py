@@ -1,0 +1,260 @@
+"""From an image to a bitstream, with every figure of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from darb.golden import EngineModel, Image, read_image, schedule, steady_interval, timeline
+from darb.golden.output_directory import replaced_directory
+from darb.golden.register_map import Storage
+from darb.hw.boards import Board
+from darb.hw.boards.devices import Family
+from darb.hw.flow.build_report import REPORT_JSON, REPORT_MARKDOWN, BuildReport
+from darb.hw.flow.critical_path import slowest_path
+from darb.hw.flow.design import BOARD_VERILOG, PLACED, TIMING, Design
+from darb.hw.flow.image_contents import ImageContents
+from darb.hw.flow.placement import PLACEMENT, read_placement
+from darb.hw.flow.project import PROJECT_FILES, write_project
+from darb.hw.flow.resources import read_usage
+from darb.hw.flow.step import BuildError, Step
+from darb.hw.flow.toolchain import TOOLCHAINS, Toolchain
+from darb.hw.flow.tools import find_tool
+from darb.hw.pll import reached_hz
+
+Progress = Callable[[str, int, int, str], None]
+FAILED = ".failed"
+"""Added to the name of the output: where the logs of a failed build are."""
+BUILD_FILES = (*PROJECT_FILES, REPORT_JSON, PLACEMENT, "placement.png", "*.log", TIMING)
+
+
+class _Workshop:
+    """A directory where tools work; remembers who they were and how long each took."""
+
+    def __init__(self, directory: Path, progress: Progress, weights_only: bool) -> None:
+        self.directory = directory
+        self.tools: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+        self._weights_only = weights_only
+
+    def run(self, steps: tuple[Step, ...], *, slow: bool = False) -> None:
+        """Run steps; `slow` ones are refused where only the weights may change."""
+        for step in steps:
+            if slow and self._weights_only and not step.is_cached(self.directory):
+                raise BuildError(
+                    "--weights-only exchanges the weights of a placed design, but none of this "
+                    "config, board, clock, seed and tools is at hand: build once without it"
+                )
+            self._progress(step.name, 0, 1, "")
+            start = time.perf_counter()
+            cached = step.run(
+                self.directory,
+                heard=lambda phase, step=step: self._progress(step.name, 0, 1, phase),
+            )
+            self.seconds[step.name] = 0.0 if cached else time.perf_counter() - start
+            self.tools[step.tool] = find_tool(step.tool).version
+            self._progress(step.name, 1, 1, "from the cache" if cached else "")
+
+    def read_json(self, name: str) -> dict:
+        """Return what a tool wrote."""
+        return json.loads((self.directory / name).read_text())
+
+
+def _count_block_rams(netlist: str, toolchain: Toolchain) -> int:
+    return sum(netlist.count(f'"type": "{cell}"') for cell in toolchain.block_ram_cells)
+
+
+def _implement(workshop: _Workshop, board: Board, design: Design, contents: ImageContents) -> None:
+    """Place and route; with exchangeable contents where the chip has the block RAM for them."""
+    toolchain = TOOLCHAINS[board.family]
+    for exchangeable in (True, False):
+        contents.write_memories(workshop.directory, exchangeable=exchangeable)
+        tried = dataclasses.replace(design, exchangeable=contents.exchangeable)
+        synthesis, *others = toolchain.implementation(board, tried)
+        workshop.run((synthesis,), slow=True)
+        netlist = (workshop.directory / synthesis.outputs[0]).read_text()
+        needed = _count_block_rams(netlist, toolchain)
+        if needed <= board.capacity.block_rams or not contents.exchangeable:
+            break
+    workshop.run(tuple(others), slow=True)
+
+
+def _fill(workshop: _Workshop, board: Board, contents: ImageContents) -> None:
+    """Bring the image in, make the bitstream, and read it back."""
+    toolchain = TOOLCHAINS[board.family]
+    if contents.exchangeable:
+        contents.put(workshop.directory)
+    workshop.run(toolchain.packing(board))
+    if contents.exchangeable and toolchain.readback is not None:
+        workshop.run(toolchain.readback(board))
+        contents.check(workshop.directory)
+
+
+def _report(
+    workshop: _Workshop,
+    image: Image,
+    board: Board,
+    contents: ImageContents,
+    *,
+    storage: Storage,
+    clock_hz: int,
+    seed: int,
+) -> BuildReport:
+    toolchain = TOOLCHAINS[board.family]
+    timing = workshop.read_json(TIMING)
+    plan = schedule(image, EngineModel(image).layers)
+    lone = timeline(plan, image, 1)
+    bitstream = (workshop.directory / toolchain.bitstream).read_bytes()
+    path = slowest_path(timing)
+    return BuildReport(
+        board=board.name,
+        title=board.title,
+        device=f"{board.device} {board.package} {board.speed}".strip(),
+        storage=storage.value,
+        image_digest=image.digest,
+        lanes=image.config.lanes,
+        rows=image.config.rows,
+        seed=seed,
+        bitstream=toolchain.bitstream,
+        bitstream_sha256=hashlib.sha256(bitstream).hexdigest(),
+        clock_asked_hz=float(reached_hz(board, clock_hz)),
+        clock_reached_hz=1e6 * min(clock["achieved"] for clock in timing["fmax"].values()),
+        usage=read_usage(board.family, timing, workshop.read_json(PLACED)),
+        cycles=steady_interval(plan, image),
+        latency=int(lone.outputs[0, -1] - lone.inputs[0, 0]) + 1,
+        critical_path=str(path) if path else "none",
+        contents=contents.describe(),
+        tools=workshop.tools,
+        seconds=workshop.seconds,
+    )
+
+
+def _keep_logs(workshop: Path, output: Path) -> Path:
+    """Copy what tells why a build failed to a directory beside the output."""
+    failed = output.with_name(output.name + FAILED)
+    with replaced_directory(failed, BOARD_VERILOG, BUILD_FILES) as fresh:
+        for pattern in (BOARD_VERILOG, "*.log", TIMING):
+            for path in workshop.glob(pattern):
+                shutil.copyfile(path, fresh / path.name)
+    return failed
+
+
+def build(
+    image_directory: str | Path,
+    board: Board,
+    output: str | Path,
+    *,
+    storage: Storage = Storage.ROM,
+    clock_hz: int | None = None,
+    baud: int | None = None,
+    seed: int = 1,
+    weights_only: bool = False,
+    progress: Progress | None = None,
+) -> BuildReport:
+    """Build an image's bitstream for a board.
+
+    The design is placed with random contents, then the image's take their place, so that other
+    weights of the same config cost seconds; every tool's call is cached by all that goes into it.
+
+    Parameters
+    ----------
+    image_directory : path
+    board : Board
+    output : path
+        New, empty, or an earlier build, which is replaced: bitstream, report.json, report.md, the
+        project's files, logs, and placement.json, where each cell is.
+    storage : Storage
+    clock_hz, baud : int, optional
+        Of the engine and of the serial port; the board's by default.
+    seed : int
+        Of placement.
+    weights_only : bool
+        Refuse to place and route.
+    progress : callable, optional
+        Called with the step, what is done of it, the total, and the phase inside it.
+
+    Returns
+    -------
+    BuildReport
+
+    Raises
+    ------
+    ImageError
+        If the image is damaged.
+    ToolMissingError
+        If a tool is not installed.
+    BuildError
+        If a tool fails or timing is missed; the logs are then kept beside `output`.
+    ValueError
+        If no open tool builds for the board, `output` holds something else, or a frequency cannot
+        be reached.
+    """
+    output = Path(output)
+    if board.family is Family.XILINX:
+        raise ValueError(
+            f"board must be one that open tools build for, not {board.name!r}: write its project "
+            f"with 'darb generate --board {board.name}' and let Vivado build that"
+        )
+    image = read_image(image_directory)
+    clock_hz = board.engine_clock_hz if clock_hz is None else clock_hz
+    toolchain = TOOLCHAINS[board.family]
+    with replaced_directory(output, BOARD_VERILOG, _known(toolchain)) as fresh:
+        write_project(fresh, image, board, storage=storage, clock_hz=clock_hz, baud=baud, seed=seed)
+        with tempfile.TemporaryDirectory(prefix=".darb-", dir=fresh.parent) as name:
+            workshop = _Workshop(Path(name), progress or _quiet, weights_only)
+            for file in (BOARD_VERILOG, board.constraints):
+                shutil.copyfile(fresh / file, workshop.directory / file)
+            try:
+                report = _build_in(workshop, image, board, storage, clock_hz, seed)
+            except BuildError as error:
+                failed = _keep_logs(workshop.directory, output)
+                raise BuildError(f"{error}; logs: {failed}") from None
+            for pattern in (toolchain.bitstream, TIMING, "*.log"):
+                for path in workshop.directory.glob(pattern):
+                    shutil.copyfile(path, fresh / path.name)
+            placement = read_placement(workshop.read_json(PLACED))
+            (fresh / PLACEMENT).write_text(json.dumps(placement) + "\n")
+        (fresh / REPORT_JSON).write_text(json.dumps(report.to_dict(), indent=1) + "\n")
+        (fresh / REPORT_MARKDOWN).write_text(report.to_markdown())
+    return report
+
+
+def _build_in(
+    workshop: _Workshop, image: Image, board: Board, storage: Storage, clock_hz: int, seed: int
+) -> BuildReport:
+    contents = ImageContents(image, board.family, storage)
+    design = Design(
+        constraints=board.constraints,
+        memories=contents.files,
+        exchangeable=True,
+        clock_hz=clock_hz,
+        seed=seed,
+    )
+    _implement(workshop, board, design, contents)
+    _fill(workshop, board, contents)
+    report = _report(
+        workshop, image, board, contents, storage=storage, clock_hz=clock_hz, seed=seed
+    )
+    if not report.timing_met:
+        reached = int(report.clock_reached_hz / 1e6)
+        raise BuildError(
+            f"timing: {report.clock_asked_hz / 1e6:.2f} MHz were asked, "
+            f"{report.clock_reached_hz / 1e6:.2f} reached (try --clock {reached}, or another "
+            f"--seed). {report.critical_path}"
+        )
+    return report
+
+
+def _known(toolchain: Toolchain) -> tuple[str, ...]:
+    return (*BUILD_FILES, toolchain.bitstream, REPORT_MARKDOWN)
+
+
+def _quiet(step: str, done: int, total: int, note: str) -> None:
+    """Show nothing."""

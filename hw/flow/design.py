@@ -1,0 +1,73 @@
+"""The files of a board's design, as the tools read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BOARD_VERILOG = "top.v"
+TOP = "top"
+NETLIST = "netlist.json"
+PLACED = "placed.json"
+TIMING = "timing.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """A board's Verilog, and what lies beside it in the build directory.
+
+    Parameters
+    ----------
+    constraints : str
+        Name of the constraint file.
+    memories : tuple of str
+        Names of the files that the Verilog reads with $readmemh; none in storage ``ram``.
+    exchangeable : bool
+        Keep every image memory in block RAM of its own and fill whole rows of it, so that its
+        contents can be exchanged once the design is placed.
+    clock_hz : float
+        Clock that the design must reach.
+    seed : int
+        Of placement.
+    """
+
+    constraints: str
+    memories: tuple[str, ...]
+    exchangeable: bool
+    clock_hz: float
+    seed: int = 1
+
+    def synthesis_script(self, command: str, *, grain: int) -> str:
+        """Return a yosys script from Verilog to netlist.
+
+        Parameters
+        ----------
+        command : str
+            Yosys' synthesis command for the family, options included.
+        grain : int
+            Words of the family's widest block RAM.
+        """
+        define = f"-D DARB_ROM_GRAIN={grain} " if self.exchangeable and self.memories else ""
+        return f"read_verilog {define}{BOARD_VERILOG}; {command} -top {TOP} -json {NETLIST}"
+
+    @property
+    def synthesis_inputs(self) -> tuple[str, ...]:
+        """Files that synthesis reads."""
+        return (BOARD_VERILOG, *self.memories)
+
+    @property
+    def nextpnr_arguments(self) -> tuple[str, ...]:
+        """Options that every nextpnr takes."""
+        return (
+            *("--json", NETLIST, "--write", PLACED, "--report", TIMING),
+            *("--freq", f"{self.clock_hz / 1e6:g}", "--seed", str(self.seed)),
+            # A missed clock is told in the report's words, not by a tool that stops without one.
+            "--timing-allow-fail",
+        )
+
+
+PHASES = {
+    r"Packing constants": "pack",
+    r"Creating initial (analytic )?placement|Running main analytical placer": "place",
+    r"^Info: Routing\.\.|Setting up routing queue|Running router": "route",
+}
+"""Lines of nextpnr's log, and the phase that begins there."""

@@ -1,0 +1,71 @@
+"""Lattice ECP5: yosys, nextpnr-ecp5, ecppack."""
+
+from __future__ import annotations
+
+from darb.hw.boards import Board
+from darb.hw.boards.chip_options import chip_options
+from darb.hw.flow.design import NETLIST, PHASES, PLACED, TIMING, Design
+from darb.hw.flow.step import Step
+
+BLOCK_RAM_CELLS = ("DP16KD", "PDPW16KD")
+GRAIN = 512
+"""Words of the widest block RAM."""
+BITSTREAM = "top.bit"
+CONFIGURATION = "top.config"
+READBACK = "readback.config"
+# The 12F is the 25F with another identity code, which the packer does not know by itself.
+_IDCODES = {"LFE5U-12F": "0x21111043"}
+
+
+def implementation(board: Board, design: Design) -> tuple[Step, ...]:
+    """Return the steps from Verilog to the chip's configuration."""
+    script = design.synthesis_script("synth_ecp5", grain=GRAIN)
+    return (
+        Step(
+            name="synthesis",
+            tool="yosys",
+            arguments=("-p", script),
+            inputs=design.synthesis_inputs,
+            outputs=(NETLIST,),
+        ),
+        Step(
+            name="place-and-route",
+            tool="nextpnr-ecp5",
+            arguments=(
+                *chip_options(board),
+                *design.nextpnr_arguments,
+                *("--lpf", design.constraints, "--textcfg", CONFIGURATION),
+            ),
+            inputs=(NETLIST, design.constraints),
+            outputs=(CONFIGURATION, PLACED, TIMING),
+            marks=PHASES,
+        ),
+    )
+
+
+def packing(board: Board) -> tuple[Step, ...]:
+    """Return the steps from the configuration to the bitstream."""
+    code = _IDCODES.get(board.device)
+    identity = ("--idcode", code) if code else ()
+    return (
+        Step(
+            name="bitstream",
+            tool="ecppack",
+            arguments=("--compress", *identity, CONFIGURATION, BITSTREAM),
+            inputs=(CONFIGURATION,),
+            outputs=(BITSTREAM,),
+        ),
+    )
+
+
+def readback(board: Board) -> tuple[Step, ...]:
+    """Return the steps from the bitstream back to a configuration."""
+    return (
+        Step(
+            name="readback",
+            tool="ecpunpack",
+            arguments=("--input", BITSTREAM, "--textcfg", READBACK),
+            inputs=(BITSTREAM,),
+            outputs=(READBACK,),
+        ),
+    )

@@ -1,0 +1,162 @@
+"""One step of a build: a tool, the files it reads, the files it writes; run once, then cached."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from darb.hw.flow.tools import Tool, find_tool
+
+LogLine = Callable[[str], None]
+_MOST_CACHE_BYTES = 4 << 30
+
+
+class BuildError(RuntimeError):
+    """A tool refused the design, or the design does not do what was asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A call of one tool.
+
+    Parameters
+    ----------
+    name : str
+        Of the phase, as progress shows it.
+    tool : str
+        One of `darb.hw.flow.tools.PACKAGES`.
+    arguments : tuple of str
+        Paths are relative to the build directory: the tools from PyPI see no other.
+    inputs, outputs : tuple of str
+        File names in the build directory.
+    marks : mapping of str to str
+        Regular expressions of log lines, and the finer phase that starts with each.
+    """
+
+    name: str
+    tool: str
+    arguments: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    marks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> str:
+        """Name of the file that keeps what the tool said."""
+        return f"{self.name}.log"
+
+    def digest(self, directory: Path, tool: Tool) -> str:
+        """Return the SHA-256 of all that decides the outputs: tool, arguments and inputs."""
+        whole = hashlib.sha256(repr((tool.name, tool.version, self.arguments)).encode())
+        for name in self.inputs:
+            content = hashlib.sha256((directory / name).read_bytes()).digest()
+            whole.update(name.encode() + b"\0" + content)
+        return whole.hexdigest()
+
+    def is_cached(self, directory: Path) -> bool:
+        """Return whether the same call's outputs are in the cache."""
+        return (cache_directory() / self.digest(directory, find_tool(self.tool))).is_dir()
+
+    def run(self, directory: Path, *, heard: LogLine | None = None) -> bool:
+        """Run the tool in `directory`, or fetch what the same call wrote before.
+
+        Parameters
+        ----------
+        directory : Path
+        heard : callable, optional
+            Called with each finer phase as it starts.
+
+        Returns
+        -------
+        bool
+            Whether the outputs came out of the cache.
+
+        Raises
+        ------
+        ToolMissingError
+            If the tool is not installed.
+        BuildError
+            If it fails; carries its first error and names the log.
+        """
+        tool = find_tool(self.tool)
+        kept = cache_directory() / self.digest(directory, tool)
+        if kept.is_dir():
+            for name in (*self.outputs, self.log):
+                shutil.copyfile(kept / name, directory / name)
+            os.utime(kept)
+            return True
+        self._call(tool, directory, heard)
+        _keep(kept, directory, (*self.outputs, self.log))
+        return False
+
+    def _call(self, tool: Tool, directory: Path, heard: LogLine | None) -> None:
+        errors: list[str] = []
+        with (directory / self.log).open("w") as log:
+            process = subprocess.Popen(
+                [*tool.command, *self.arguments],
+                cwd=directory,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+            try:
+                for line in process.stdout:
+                    log.write(line)
+                    if re.match(r"\s*ERROR", line, re.IGNORECASE):
+                        errors.append(line.strip())
+                    for mark, phase in self.marks.items():
+                        if heard is not None and re.search(mark, line):
+                            heard(phase)
+                status = process.wait()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
+            finally:
+                process.stdout.close()
+        missing = [name for name in self.outputs if not (directory / name).is_file()]
+        if status or missing:
+            reason = errors[0] if errors else f"exit status {status}, no word why"
+            raise BuildError(f"{self.name}: {self.tool} failed: {reason}")
+
+
+def cache_directory() -> Path:
+    """Return where outputs of earlier calls are kept: DARB_CACHE, or the user's cache folder."""
+    named = os.environ.get("DARB_CACHE")
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return (Path(named) if named else Path(home) / "darb") / "steps"
+
+
+def _keep(kept: Path, directory: Path, names: tuple[str, ...]) -> None:
+    """Copy outputs into the cache, whole or not at all; the longest unused make room for them."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=".new.", dir=kept.parent))
+    try:
+        for name in names:
+            shutil.copyfile(directory / name, fresh / name)
+        try:
+            os.rename(fresh, kept)
+        except OSError:
+            # Another build of the same came first.
+            if not kept.is_dir():
+                raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    entries = [entry for entry in kept.parent.iterdir() if not entry.name.startswith(".")]
+    sizes = {entry: sum(file.stat().st_size for file in entry.iterdir()) for entry in entries}
+    total = sum(sizes.values())
+    for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime):
+        if total <= _MOST_CACHE_BYTES or entry == kept:
+            break
+        total -= sizes[entry]
+        shutil.rmtree(entry, ignore_errors=True)

@@ -1,0 +1,76 @@
+"""Each family's steps, under one interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from darb.hw.boards import Board
+from darb.hw.boards.devices import Family
+from darb.hw.flow import ecp5, gowin, ice40
+from darb.hw.flow.design import Design
+from darb.hw.flow.step import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toolchain:
+    """How one family is built.
+
+    Parameters
+    ----------
+    implementation : callable
+        The steps from Verilog to the configuration, of a `Board` and a `Design`.
+    packing, readback : callable
+        The steps from the configuration to the bitstream and back, of a `Board`; without
+        `readback` no public tool reads memory contents out of a bitstream.
+    configuration, bitstream : str
+        File names.
+    read_back : str, optional
+        The configuration that `readback` writes.
+    grain : int
+        Words of the family's widest block RAM.
+    block_ram_cells : tuple of str
+        What yosys calls the block RAMs in a netlist.
+    """
+
+    implementation: Callable[[Board, Design], tuple[Step, ...]]
+    packing: Callable[[Board], tuple[Step, ...]]
+    readback: Callable[[Board], tuple[Step, ...]] | None = None
+    configuration: str
+    bitstream: str
+    read_back: str | None = None
+    grain: int
+    block_ram_cells: tuple[str, ...]
+
+
+TOOLCHAINS = {
+    Family.ECP5: Toolchain(
+        implementation=ecp5.implementation,
+        packing=ecp5.packing,
+        readback=ecp5.readback,
+        configuration=ecp5.CONFIGURATION,
+        bitstream=ecp5.BITSTREAM,
+        read_back=ecp5.READBACK,
+        grain=ecp5.GRAIN,
+        block_ram_cells=ecp5.BLOCK_RAM_CELLS,
+    ),
+    Family.ICE40: Toolchain(
+        implementation=ice40.implementation,
+        packing=ice40.packing,
+        readback=ice40.readback,
+        configuration=ice40.CONFIGURATION,
+        bitstream=ice40.BITSTREAM,
+        read_back=ice40.READBACK,
+        grain=ice40.GRAIN,
+        block_ram_cells=ice40.BLOCK_RAM_CELLS,
+    ),
+    Family.GOWIN: Toolchain(
+        implementation=gowin.implementation,
+        packing=gowin.packing,
+        configuration=gowin.CONFIGURATION,
+        bitstream=gowin.BITSTREAM,
+        grain=gowin.GRAIN,
+        block_ram_cells=gowin.BLOCK_RAM_CELLS,
+    ),
+}
+"""The families whose bitstreams are made here; Vivado makes xilinx'."""
