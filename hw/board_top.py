@@ -12,10 +12,11 @@ from darb.golden.register_map import Storage
 from darb.hw.board_core import BoardCore
 from darb.hw.boards import Board
 from darb.hw.boards.board import ClockSource
-from darb.hw.flow.design import TOP
 from darb.hw.pll import make_pll
 from darb.hw.verilog import component_verilog
 
+TOP = "top"
+"""Name of the module in Verilog."""
 _RESET_CLOCKS = 256
 """Out of configuration, until every block RAM of an iCE40 answers (some microseconds)."""
 

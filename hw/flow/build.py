@@ -18,11 +18,12 @@ from darb.hw.boards import Board
 from darb.hw.boards.devices import Family
 from darb.hw.flow.build_report import REPORT_JSON, REPORT_MARKDOWN, BuildReport
 from darb.hw.flow.critical_path import slowest_path
-from darb.hw.flow.design import BOARD_VERILOG, PLACED, TIMING, Design
+from darb.hw.flow.design import BOARD_VERILOG, NETLIST, PLACED, TIMING, Design
+from darb.hw.flow.hierarchy import Hierarchy
 from darb.hw.flow.image_contents import ImageContents
 from darb.hw.flow.placement import PLACEMENT, read_placement
 from darb.hw.flow.project import PROJECT_FILES, write_project
-from darb.hw.flow.resources import read_usage
+from darb.hw.flow.resources import over_capacity, read_usage
 from darb.hw.flow.step import BuildError, Step
 from darb.hw.flow.toolchain import TOOLCHAINS, Toolchain
 from darb.hw.flow.tools import find_tool
@@ -83,7 +84,17 @@ def _implement(workshop: _Workshop, board: Board, design: Design, contents: Imag
         needed = _count_block_rams(netlist, toolchain)
         if needed <= board.capacity.block_rams or not contents.exchangeable:
             break
-    workshop.run(tuple(others), slow=True)
+    try:
+        workshop.run(tuple(others), slow=True)
+    except BuildError as error:
+        log = workshop.directory / others[0].log
+        over = over_capacity(log.read_text()) if log.is_file() else {}
+        if not over:
+            raise
+        needs = ", ".join(f"{use.used:,} {name} of {use.available:,}" for name, use in over.items())
+        raise BuildError(
+            f"the design needs more than {board.title} has: {needs}; 'darb plan' shows what fits"
+        ) from error
 
 
 def _fill(workshop: _Workshop, board: Board, contents: ImageContents) -> None:
@@ -112,7 +123,7 @@ def _report(
     plan = schedule(image, EngineModel(image).layers)
     lone = timeline(plan, image, 1)
     bitstream = (workshop.directory / toolchain.bitstream).read_bytes()
-    path = slowest_path(timing)
+    path = slowest_path(timing, _hierarchy(workshop))
     return BuildReport(
         board=board.name,
         title=board.title,
@@ -219,7 +230,7 @@ def build(
             for pattern in (toolchain.bitstream, TIMING, "*.log"):
                 for path in workshop.directory.glob(pattern):
                     shutil.copyfile(path, fresh / path.name)
-            placement = read_placement(workshop.read_json(PLACED))
+            placement = read_placement(workshop.read_json(PLACED), _hierarchy(workshop))
             (fresh / PLACEMENT).write_text(json.dumps(placement) + "\n")
         (fresh / REPORT_JSON).write_text(json.dumps(report.to_dict(), indent=1) + "\n")
         (fresh / REPORT_MARKDOWN).write_text(report.to_markdown())
@@ -250,6 +261,10 @@ def _build_in(
             f"--seed). {report.critical_path}"
         )
     return report
+
+
+def _hierarchy(workshop: _Workshop) -> Hierarchy:
+    return Hierarchy.read((workshop.directory / NETLIST).read_text())
 
 
 def _known(toolchain: Toolchain) -> tuple[str, ...]:

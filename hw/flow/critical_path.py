@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_GENERATED = re.compile(r"\$|_(?:LUT|TRELLIS|SB_|DFF|ALU|CCU2C|PFUMX|MUX|L6MUX)")
+from darb.hw.flow.hierarchy import Hierarchy
 
 
 @dataclass(frozen=True)
@@ -47,22 +46,7 @@ class CriticalPath:
         return f"{way}: {self.nanoseconds:.1f} ns, {cells}, {share:.0f} % of it in wires."
 
 
-def component(cell: str) -> str:
-    """Return the component that a cell of the netlist belongs to, as the design's hierarchy has it.
-
-    What synthesis adds to a name is left out: ``core.queue.$4_LUT4_Z`` is in ``core.queue``.
-    """
-    parts = []
-    for part in cell.split("."):
-        if _GENERATED.search(part):
-            break
-        parts.append(part)
-    else:
-        parts = parts[:-1]
-    return ".".join(parts) or "the top level"
-
-
-def slowest_path(timing: Mapping) -> CriticalPath | None:
+def slowest_path(timing: Mapping, hierarchy: Hierarchy) -> CriticalPath | None:
     """Return the slowest path inside one clock of nextpnr's JSON report, None where it has none."""
     inside = [path for path in timing["critical_paths"] if path["from"] == path["to"]]
     if not inside:
@@ -71,12 +55,12 @@ def slowest_path(timing: Mapping) -> CriticalPath | None:
     stops = []
     for leg in path:
         for end in ("from", "to"):
-            stop = component(leg[end]["cell"])
+            stop = hierarchy.component(leg[end]["cell"])
             if stop not in stops:
                 stops.append(stop)
     return CriticalPath(
-        source=component(path[0]["from"]["cell"]),
-        target=component(path[-1]["to"]["cell"]),
+        source=hierarchy.component(path[0]["from"]["cell"]),
+        target=hierarchy.component(path[-1]["to"]["cell"]),
         stops=tuple(stops),
         nanoseconds=sum(leg["delay"] for leg in path),
         routing=sum(leg["delay"] for leg in path if leg["type"] == "routing"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from darb.hw.board_top import TOP
+
 BOARD_VERILOG = "top.v"
-TOP = "top"
 NETLIST = "netlist.json"
 PLACED = "placed.json"
 TIMING = "timing.json"

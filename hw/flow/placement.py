@@ -6,20 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from darb.hw.flow.critical_path import component
+from darb.hw.flow.hierarchy import Hierarchy
 from darb.hw.flow.resources import top_module
 
 PLACEMENT = "placement.json"
 _PLACE = re.compile(r"X(\d+)/?Y(\d+)/")
 
 
-def read_placement(placed: Mapping) -> dict[str, list[list[int]]]:
+def read_placement(placed: Mapping, hierarchy: Hierarchy) -> dict[str, list[list[int]]]:
     """Return, for each component of the design, the tiles it is in.
 
     Parameters
     ----------
     placed : mapping
         Nextpnr's placed design.
+    hierarchy : Hierarchy
+        Of its netlist.
 
     Returns
     -------
@@ -30,7 +32,7 @@ def read_placement(placed: Mapping) -> dict[str, list[list[int]]]:
     for name, cell in top_module(placed)["cells"].items():
         place = _PLACE.match(cell["attributes"].get("NEXTPNR_BEL", ""))
         if place is not None:
-            owner = tiles.setdefault(component(name), Counter())
+            owner = tiles.setdefault(hierarchy.component(name), Counter())
             owner[int(place[1]), int(place[2])] += 1
     order = sorted(tiles, key=lambda owner: (-tiles[owner].total(), owner))
     return {

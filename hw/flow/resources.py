@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -68,6 +69,15 @@ def read_usage(family: Family, timing: Mapping, placed: Mapping) -> dict[str, Us
     if family is Family.ICE40:
         usage[FF] = Usage(_ice40_ffs(placed), usage[LUT].available)
     return {kind: usage[kind] for kind in RESOURCES if kind in usage}
+
+
+_UTILISATION = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s", re.MULTILINE)
+
+
+def over_capacity(log: str) -> dict[str, Usage]:
+    """Return what a nextpnr log says is needed more than the chip has, by the tool's own names."""
+    usage = {name: Usage(int(used), int(most)) for name, used, most in _UTILISATION.findall(log)}
+    return {name: use for name, use in usage.items() if use.used > use.available}
 
 
 def top_module(placed: Mapping) -> Mapping:
