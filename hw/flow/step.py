@@ -126,7 +126,8 @@ class Step:
                 process.stdout.close()
         missing = [name for name in self.outputs if not (directory / name).is_file()]
         if status or missing:
-            reason = errors[0] if errors else f"exit status {status}, no word why"
+            lost = f", but {', '.join(missing)} is missing" if missing and not status else ""
+            reason = errors[0] if errors else f"exit status {status}{lost}"
             raise BuildError(f"{self.name}: {self.tool} failed: {reason}")
 
 
