@@ -17,6 +17,7 @@ def _arty_a7(size: int, capacity: devices.Device) -> Board:
         clock_hz=100_000_000,
         constraints="arty_a7.xdc",
         engine_clock_hz=100_000_000,
+        program=f"openFPGALoader -b arty_a7_{size}t",
         leds=all_leds(active_low=False),
     )
 

@@ -92,6 +92,8 @@ class Board:
         One for each of `LED_PORTS`, in that order.
     baud : int
         Of the serial port; a division of `engine_clock_hz` comes within 1 % of it.
+    program : str
+        The command, of tools that are not darb's, which loads the file that stands behind it.
     note : str
         One or two sentences that a user must read before connecting the board, or empty.
 
@@ -115,10 +117,11 @@ class Board:
     engine_clock_hz: int
     leds: tuple[Led, ...]
     baud: int = 1_000_000
+    program: str
     note: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("name", "title", "device", "package", "speed", "constraints", "note"):
+        for name in ("name", "title", "device", "package", "speed", "constraints", "program", "note"):
             _check_kind(name, getattr(self, name), str)
         _check_kind("capacity", self.capacity, Device)
         _check_kind("clock_source", self.clock_source, ClockSource)
@@ -127,7 +130,7 @@ class Board:
             raise ValueError(
                 f"name must be small letters, digits and single dashes, not {self.name!r}"
             )
-        for name in ("title", "device", "package"):
+        for name in ("title", "device", "package", "program"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must not be empty, not {getattr(self, name)!r}")
         for name in ("clock_hz", "engine_clock_hz", "baud"):

@@ -15,5 +15,6 @@ ECPIX5_85F = Board(
     clock_hz=100_000_000,
     constraints="ecpix5.lpf",
     engine_clock_hz=100_000_000,
+    program="openFPGALoader -b ecpix5",
     leds=all_leds(active_low=True),
 )

@@ -15,6 +15,7 @@ ICEBREAKER = Board(
     clock_hz=12_000_000,
     constraints="icebreaker.pcf",
     engine_clock_hz=24_000_000,
+    program="iceprog",
     leds=(
         Led(port="led_alive", active_low=True),
         Led(port="led_busy", active_low=False),

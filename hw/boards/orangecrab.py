@@ -17,6 +17,7 @@ def _orangecrab(size: str, capacity: devices.Device) -> Board:
         clock_hz=48_000_000,
         constraints="orangecrab.lpf",
         engine_clock_hz=100_000_000,
+        program="dfu-util -a 0 -D",
         leds=all_leds(active_low=True),
         note="The USB plug has no serial port behind it: connect a 3.3 V USB serial adapter, its "
         "TX to header pin 0, its RX to header pin 1, and ground.",

@@ -15,5 +15,6 @@ TANG_NANO_9K = Board(
     clock_hz=27_000_000,
     constraints="tang_nano_9k.cst",
     engine_clock_hz=54_000_000,
+    program="openFPGALoader -b tangnano9k",
     leds=all_leds(active_low=True),
 )

@@ -17,6 +17,7 @@ def _ulx3s(size: str, capacity: devices.Device) -> Board:
         clock_hz=25_000_000,
         constraints="ulx3s.lpf",
         engine_clock_hz=80_000_000,
+        program="openFPGALoader -b ulx3s",
         leds=all_leds(active_low=False),
     )
 

@@ -16,6 +16,7 @@ UPDUINO_V3 = Board(
     clock_source=ClockSource.HFOSC,
     constraints="upduino_v3.pcf",
     engine_clock_hz=24_000_000,
+    program="iceprog",
     leds=all_leds(active_low=True),
     note="The USB plug has no serial port behind it: connect a 3.3 V USB serial adapter, its TX to "
     "header pin 23, its RX to header pin 25, and ground. The clock is the chip's own oscillator, "

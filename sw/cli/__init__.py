@@ -1,4 +1,4 @@
-"""The command line: ``darb demo``, ``export``, ``inspect``, ``generate``, ``simulate``, ``doctor``.
+"""The command line, ``darb``: one file a command.
 
 Each command imports what it needs when it runs, so that ``darb --help`` answers at once.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from darb.sw.cli.build import build
 from darb.sw.cli.demo import demo
 from darb.sw.cli.doctor import doctor
 from darb.sw.cli.export import export
@@ -25,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, export, inspect, generate, simulate, doctor):
+for command in (demo, export, inspect, generate, simulate, build, doctor):
     app.command()(command)
 
 

@@ -80,6 +80,6 @@ def _show(report: BuildReport, directory: Path, output: Path, board: Board) -> N
         f"Bitstream: {output / report.bitstream}   Report: {output / 'report.md'}   "
         f"Picture: {output / 'placement.png'}",
         "Next:",
-        f"  openFPGALoader {board.loader_options} {output / report.bitstream}",
+        f"  {board.program} {output / report.bitstream}",
         f"  darb run {directory} --port PORT",
     )

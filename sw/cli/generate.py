@@ -1,4 +1,4 @@
-"""``darb generate``: the Verilog of the engine that runs an image."""
+"""``darb generate``: the Verilog of the engine that runs an image, alone or on a board."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ def generate(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Directory to write; new, empty or replaced.")
     ],
+    board: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="One of 'darb boards': write that board's whole project, with constraints and a "
+            "build script.",
+        ),
+    ] = None,
     storage: Annotated[
         StorageChoice,
         typer.Option(
@@ -30,17 +38,51 @@ def generate(
             "AXI4-Lite at run time."
         ),
     ] = StorageChoice.ROM,
+    clock: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MHZ", help="Of the engine on the board; by default what it should reach."
+        ),
+    ] = None,
+    baud: Annotated[
+        int | None, typer.Option(help="Of the board's serial port; 1,000,000 by default.")
+    ] = None,
 ) -> None:
-    """Write engine.v, its port manifest and, with storage rom, the memory files that it reads."""
+    """Write an engine's Verilog and its memory files, or a board's project.
+
+    Without --board: engine.v, ports.json and, with storage rom, the .mem files. With it: top.v,
+    the board's constraint file, the .mem files, and build.sh or, for Vivado, build.tcl.
+    """
     from darb.golden import Storage
-    from darb.hw.verilog import generate as generate_verilog
     from darb.sw.cli.screen import show_next, stages
 
     check_output(output)
+    if board is None and (clock, baud) != (None, None):
+        raise ValueError("--clock and --baud are a board's: they need --board")
     with stages() as show:
         show("generate", 0, 1)
-        written = generate_verilog(directory, output, storage=Storage(storage))
+        if board is None:
+            from darb.hw.verilog import generate as generate_verilog
+
+            generate_verilog(directory, output, storage=Storage(storage))
+        else:
+            from darb.hw.boards import find_board
+            from darb.hw.flow import generate_project
+
+            target = find_board(board)
+            clock_hz = None if clock is None else round(clock * 1e6)
+            generate_project(
+                directory, target, output, storage=Storage(storage), clock_hz=clock_hz, baud=baud
+            )
         show("generate", 1, 1)
+    files = ", ".join(sorted(path.name for path in output.iterdir()))
     option = "" if storage is StorageChoice.ROM else f" --storage {storage}"
-    files = ", ".join(sorted(path.name for path in written.iterdir()))
-    show_next(f"Wrote {written}: {files}", f"Next: darb simulate {directory}{option}")
+    show_next(f"Wrote {output}: {files}", *_next_steps(board, directory, output, option))
+
+
+def _next_steps(board: str | None, directory: Path, output: Path, option: str) -> list[str]:
+    if board is None:
+        return [f"Next: darb simulate {directory}{option}"]
+    if (output / "build.tcl").exists():
+        return [f"Next: cd {output} && vivado -mode batch -source build.tcl"]
+    return [f"Next: sh {output / 'build.sh'}, or darb build {directory} --board {board} -o OUT"]

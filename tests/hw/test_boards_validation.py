@@ -42,6 +42,7 @@ ICEBREAKER = BOARDS["icebreaker"]
             ValueError,
             "48000000 where the clock is hfosc, not 12",
         ),
+        ("program", "", ValueError, "program must not be empty, not ''"),
         ("note", None, TypeError, "note must be a str, not None"),
     ],
 )
