@@ -32,7 +32,12 @@ from darb.hw.pll import reached_hz
 Progress = Callable[[str, int, int, str], None]
 FAILED = ".failed"
 """Added to the name of the output: where the logs of a failed build are."""
-BUILD_FILES = (*PROJECT_FILES, REPORT_JSON, PLACEMENT, "placement.png", "*.log", TIMING)
+BUILD_FILES = (
+    *PROJECT_FILES,
+    *(toolchain.bitstream for toolchain in TOOLCHAINS.values()),
+    *(REPORT_JSON, REPORT_MARKDOWN, PLACEMENT, "placement.png", TIMING, "*.log"),
+)
+"""What a build writes, whichever its board."""
 
 
 class _Workshop:
@@ -216,7 +221,7 @@ def build(
     image = read_image(image_directory)
     clock_hz = board.engine_clock_hz if clock_hz is None else clock_hz
     toolchain = TOOLCHAINS[board.family]
-    with replaced_directory(output, BOARD_VERILOG, _known(toolchain)) as fresh:
+    with replaced_directory(output, BOARD_VERILOG, BUILD_FILES) as fresh:
         write_project(fresh, image, board, storage=storage, clock_hz=clock_hz, baud=baud, seed=seed)
         with tempfile.TemporaryDirectory(prefix=".darb-", dir=fresh.parent) as name:
             workshop = _Workshop(Path(name), progress or _quiet, weights_only)
@@ -265,10 +270,6 @@ def _build_in(
 
 def _hierarchy(workshop: _Workshop) -> Hierarchy:
     return Hierarchy.read((workshop.directory / NETLIST).read_text())
-
-
-def _known(toolchain: Toolchain) -> tuple[str, ...]:
-    return (*BUILD_FILES, toolchain.bitstream, REPORT_MARKDOWN)
 
 
 def _quiet(step: str, done: int, total: int, note: str) -> None:
