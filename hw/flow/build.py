@@ -221,6 +221,8 @@ def build(
     image = read_image(image_directory)
     clock_hz = board.engine_clock_hz if clock_hz is None else clock_hz
     toolchain = TOOLCHAINS[board.family]
+    for tool in toolchain.tools:
+        find_tool(tool)
     with replaced_directory(output, BOARD_VERILOG, BUILD_FILES) as fresh:
         write_project(fresh, image, board, storage=storage, clock_hz=clock_hz, baud=baud, seed=seed)
         with tempfile.TemporaryDirectory(prefix=".darb-", dir=fresh.parent) as name:
@@ -250,7 +252,7 @@ def _build_in(
         constraints=board.constraints,
         memories=contents.files,
         exchangeable=True,
-        clock_hz=clock_hz,
+        clock_hz=float(reached_hz(board, clock_hz)),
         seed=seed,
     )
     _implement(workshop, board, design, contents)

@@ -47,8 +47,9 @@ class Design:
         grain : int
             Words of the family's widest block RAM.
         """
-        define = f"-D DARB_ROM_GRAIN={grain} " if self.exchangeable and self.memories else ""
-        return f"read_verilog {define}{BOARD_VERILOG}; {command} -top {TOP} -json {NETLIST}"
+        padded = self.exchangeable and self.memories
+        read = read_command(BOARD_VERILOG, grain=grain if padded else None)
+        return f"{read}; {command} -top {TOP} -json {NETLIST}"
 
     @property
     def synthesis_inputs(self) -> tuple[str, ...]:
@@ -64,6 +65,12 @@ class Design:
             # A missed clock is told in the report's words, not by a tool that stops without one.
             "--timing-allow-fail",
         )
+
+
+def read_command(verilog: str, *, grain: int | None) -> str:
+    """Return yosys' command that reads a file; with `grain`, ROMs fill whole block RAM rows."""
+    define = "" if grain is None else f"-D DARB_ROM_GRAIN={grain} "
+    return f"read_verilog {define}{verilog}"
 
 
 PHASES = {

@@ -7,6 +7,7 @@ from darb.hw.boards.chip_options import chip_options
 from darb.hw.flow.design import NETLIST, PHASES, PLACED, TIMING, Design
 from darb.hw.flow.step import Step
 
+SYNTHESIS = "synth_ecp5"
 BLOCK_RAM_CELLS = ("DP16KD", "PDPW16KD")
 GRAIN = 512
 """Words of the widest block RAM."""
@@ -19,7 +20,7 @@ _IDCODES = {"LFE5U-12F": "0x21111043"}
 
 def implementation(board: Board, design: Design) -> tuple[Step, ...]:
     """Return the steps from Verilog to the chip's configuration."""
-    script = design.synthesis_script("synth_ecp5", grain=GRAIN)
+    script = design.synthesis_script(SYNTHESIS, grain=GRAIN)
     return (
         Step(
             name="synthesis",

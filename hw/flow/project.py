@@ -103,7 +103,7 @@ def write_project(
         constraints=board.constraints,
         memories=memories,
         exchangeable=False,
-        clock_hz=clock_hz,
+        clock_hz=float(reached_hz(board, clock_hz)),
         seed=seed,
     )
     (directory / SCRIPT).write_text(build_script(board, design))

@@ -99,7 +99,7 @@ class Step:
 
     def _call(self, tool: Tool, directory: Path, heard: LogLine | None) -> None:
         errors: list[str] = []
-        with (directory / self.log).open("w") as log:
+        with (directory / self.log).open("w", buffering=1) as log:
             process = subprocess.Popen(
                 [*tool.command, *self.arguments],
                 cwd=directory,

@@ -23,6 +23,8 @@ class Toolchain:
     packing, readback : callable
         The steps from the configuration to the bitstream and back, of a `Board`; without
         `readback` no public tool reads memory contents out of a bitstream.
+    tools : tuple of str
+        All that they call.
     configuration, bitstream : str
         File names.
     read_back : str, optional
@@ -36,6 +38,7 @@ class Toolchain:
     implementation: Callable[[Board, Design], tuple[Step, ...]]
     packing: Callable[[Board], tuple[Step, ...]]
     readback: Callable[[Board], tuple[Step, ...]] | None = None
+    tools: tuple[str, ...]
     configuration: str
     bitstream: str
     read_back: str | None = None
@@ -48,6 +51,7 @@ TOOLCHAINS = {
         implementation=ecp5.implementation,
         packing=ecp5.packing,
         readback=ecp5.readback,
+        tools=("yosys", "nextpnr-ecp5", "ecppack", "ecpunpack"),
         configuration=ecp5.CONFIGURATION,
         bitstream=ecp5.BITSTREAM,
         read_back=ecp5.READBACK,
@@ -58,6 +62,7 @@ TOOLCHAINS = {
         implementation=ice40.implementation,
         packing=ice40.packing,
         readback=ice40.readback,
+        tools=("yosys", "nextpnr-ice40", "icepack", "iceunpack"),
         configuration=ice40.CONFIGURATION,
         bitstream=ice40.BITSTREAM,
         read_back=ice40.READBACK,
@@ -67,6 +72,7 @@ TOOLCHAINS = {
     Family.GOWIN: Toolchain(
         implementation=gowin.implementation,
         packing=gowin.packing,
+        tools=("yosys", "nextpnr-himbaechel-gowin", "gowin_pack"),
         configuration=gowin.CONFIGURATION,
         bitstream=gowin.BITSTREAM,
         grain=gowin.GRAIN,

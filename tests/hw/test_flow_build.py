@@ -24,6 +24,7 @@ from darb.hw.boards import find_board
 from darb.hw.flow import BuildError, build, generate_project
 from darb.hw.flow.block_ram import random_contents, to_bits
 from darb.hw.flow.block_ram_text import CONTENTS_TEXTS
+from darb.hw.flow.design import Design
 from darb.hw.flow.image_contents import ImageContents
 from darb.hw.flow.toolchain import TOOLCHAINS
 from darb.hw.flow.tools import find_tool
@@ -227,3 +228,14 @@ def test_an_output_that_is_not_a_build_is_refused_first(images, tmp_path):
     with pytest.raises(ValueError, match=r"one that holds top\.v"):
         build(images[0], find_board("icebreaker"), tmp_path / "out")
     assert (tmp_path / "out" / "thesis.tex").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_toolchain_names_the_tools_that_it_calls(name):
+    board = find_board(name)
+    toolchain = TOOLCHAINS[board.family]
+    design = Design(constraints="c", memories=(), exchangeable=False, clock_hz=1e6)
+    steps = [*toolchain.implementation(board, design), *toolchain.packing(board)]
+    if toolchain.readback is not None:
+        steps += toolchain.readback(board)
+    assert tuple(step.tool for step in steps) == toolchain.tools
