@@ -108,13 +108,15 @@ class FrameReceiver(wiring.Component):
         index, position = Signal(range(HEADER_BYTES)), Signal(bits + 1)
         broken, stored = Signal(), Signal()
         held, write_half, read_half = Signal(range(_HALVES + 1)), Signal(), Signal()
-        silence, silent = Signal(range(self._timeout + 1)), Signal()
+        # Counts up to its highest bit, which needs no comparison behind the long carry.
+        full = 1 << self._timeout.bit_length()
+        silence, silent = Signal(range(2 * full), init=full - self._timeout), Signal()
         # What the frame at hand comes to, in the clock in which that is known.
         ends, tag, error = Signal(), Signal(8), Signal(ERROR_BITS)
         kept = self._report(m, ends=ends, error=error, tag=tag, header=header)
         byte = self.i.valid
         m.d.comb += [
-            silent.eq(silence == 0),
+            silent.eq(silence[-1]),
             crc.i.payload.eq(self.i.payload.data),
             buffer.w_addr.eq(Cat(position[:bits], write_half)),
             buffer.w_data.eq(self.i.payload.data),
@@ -123,7 +125,7 @@ class FrameReceiver(wiring.Component):
             self.read_data.eq(buffer.data),
         ]
         m.d.sync += [
-            silence.eq(Mux(byte, self._timeout, silence - ~silent)),
+            silence.eq(Mux(byte, silence.init, silence + ~silent)),
             held.eq(held + kept - self.release),
             write_half.eq(write_half ^ kept),
             read_half.eq(read_half ^ self.release),
