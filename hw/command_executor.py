@@ -81,7 +81,8 @@ class CommandExecutor(wiring.Component):
     def __init__(self, *, config: EngineConfig, capacity: int) -> None:
         self._config, self._capacity = config, capacity
         self._frame = Signal(frame_layout(capacity))
-        self._left = Signal(range(capacity + 1))
+        # Bytes of the payload that were read; whether they were all.
+        self._position, self._at_end = Signal(range(capacity + 1)), Signal()
         self._register = Signal(ADDRESS_BITS - 2)
         self._reply_bytes = Signal(16)
         # Bytes come in at the top, where a beat and a register's value end.
@@ -121,7 +122,9 @@ class CommandExecutor(wiring.Component):
             registers.register.eq(self._register),
             registers.value.eq(self._gathered[-8 * _WORD_BYTES :]),
             self.engine.s_axis_tdata.eq(self._gathered[-8 * self._config.lanes :]),
-            self.engine.s_axis_tlast.eq(self._left == 0),
+            self.engine.s_axis_tlast.eq(self._at_end),
+            self.read_address.eq(self._position),
+            self._at_end.eq(self._position == self._frame.length),
         ]
         m.d.sync += waited.eq(waited + (self.second & ~self._given_up))
         with m.FSM() as fsm:
@@ -130,10 +133,8 @@ class CommandExecutor(wiring.Component):
                 m.d.comb += self.frames.ready.eq(1)
                 m.d.sync += [
                     self._frame.eq(self.frames.payload),
-                    self._left.eq(self.frames.payload.length),
                     self._holds.eq(self.frames.payload.error == 0),
-                    self._gathered.eq(0),
-                    self.read_address.eq(0),
+                    self._position.eq(0),
                     waited.eq(0),
                 ]
                 with m.If(self.frames.valid):
@@ -149,7 +150,7 @@ class CommandExecutor(wiring.Component):
                 m.d.comb += self.engine.s_axis_tvalid.eq(1)
                 with m.If(self.engine.s_axis_tready):
                     m.next = "fetch"
-                    with m.If(self._left == 0):
+                    with m.If(self._at_end):
                         m.next = "wait"
                 with m.Elif(self._given_up):
                     self._give_up(m)
@@ -160,6 +161,11 @@ class CommandExecutor(wiring.Component):
                     self._give_up(m)
             with m.State("reply"):
                 self._reply(m, registers)
+        # Outside of the states: so the flip-flops' own resets and enables do it, without logic.
+        with m.If(fsm.ongoing("idle")):
+            m.d.sync += self._gathered.eq(0)
+        with m.Elif(fsm.ongoing("shift")):
+            m.d.sync += self._gathered.eq(Cat(self._gathered[8:], self.read_data))
         return m
 
     def _fail(self, m: Module, code: ErrorCode) -> None:
@@ -195,10 +201,10 @@ class CommandExecutor(wiring.Component):
                     ]
                     m.next = states.get(command, "reply")
                     if command is Command.LOAD:
-                        wrong = (self._left == 0) | self._left[:2].any()
+                        wrong = self._at_end | self._frame.length[:2].any()
                     else:
                         # That of a vector is for the engine to know.
-                        wrong = (self._left != 0) & (command is not Command.INFER)
+                        wrong = ~self._at_end & (command is not Command.INFER)
                     with m.If(wrong):
                         self._fail(m, ErrorCode.BAD_LENGTH)
             with m.Default():
@@ -222,7 +228,7 @@ class CommandExecutor(wiring.Component):
                         self._fail(m, ErrorCode.NOT_READY)
             with m.Case(_number("input_beats")):
                 m.d.sync += self._register.eq(_number("outputs"))
-                with m.If(self._left != value[:16] << config.lanes.bit_length() - 1):
+                with m.If(self._frame.length != value[:16] << config.lanes.bit_length() - 1):
                     self._fail(m, ErrorCode.BAD_LENGTH)
             with m.Default():
                 rows = 1 if config.output_mode is OutputMode.ARGMAX else value[:16]
@@ -248,7 +254,7 @@ class CommandExecutor(wiring.Component):
                 m.next = "check"
             with m.Elif(halts):
                 m.d.sync += [self._register.eq(_number("load_place")), self._stuck.eq(0)]
-            with m.Elif(self._left == 0):
+            with m.Elif(self._at_end):
                 m.next = "reply"
 
     def _gather_states(self, m: Module) -> None:
@@ -267,9 +273,7 @@ class CommandExecutor(wiring.Component):
             m.next = "shift"
         with m.State("shift"):
             m.d.sync += [
-                self._gathered.eq(Cat(self._gathered[8:], self.read_data)),
-                self._left.eq(self._left - 1),
-                self.read_address.eq(self.read_address + 1),
+                self._position.eq(self._position + 1),
                 count.eq(Mux(whole, 0, count + 1)),
             ]
             m.next = "fetch"

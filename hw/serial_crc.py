@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
@@ -18,7 +18,7 @@ class SerialCrc(wiring.Component):
     Attributes
     ----------
     start : In(1)
-        Forget all bytes; one that is taken in the same clock is the first.
+        Where `i.ready` is high: forget all bytes; one that is taken in this clock is the first.
     i : In(stream.Signature(8))
         Ready while no byte is being worked on.
     crc : Out(32)
@@ -35,11 +35,12 @@ class SerialCrc(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the register."""
         m = Module()
-        m.submodules.processor = processor = CRC32_ISO_HDLC(data_width=1).create()
+        processor = CRC32_ISO_HDLC(data_width=1).create()
+        # Its own `start` costs logic for a start and a bit in one clock.
+        m.submodules.processor = ResetInserter(self.start & self.i.ready)(processor)
         byte, left = Signal(_BYTE), Signal(range(_BYTE + 1))
         m.d.comb += [
             self.i.ready.eq(left == 0),
-            processor.start.eq(self.start),
             processor.valid.eq(left != 0),
             processor.data.eq(byte[0]),
             self.crc.eq(processor.crc),

@@ -1,0 +1,110 @@
+"""Vectors through a board, held against the golden model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darb.golden.engine_model import EngineModel
+from darb.golden.image import Image
+from darb.golden.register_map import Storage
+from darb.golden.timeline import schedule
+from darb.sw.board_client import BoardClient, fit_image
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class BoardRun:
+    """What a board did, and what it should have done.
+
+    Parameters
+    ----------
+    image : Image
+        As the engine holds it.
+    storage : Storage
+    outputs, expected : ndarray of int64, shape (B, words)
+        Of the board and of the golden model.
+    cycles, predicted_cycles : int
+        That the engine was busy, counted on the board and predicted.
+    repeats : int
+        Requests that were sent again; then the board may have counted more.
+    seconds : float
+        For all vectors, with both ways over the serial port.
+    """
+
+    image: Image
+    storage: Storage
+    outputs: NDArray[np.int64]
+    expected: NDArray[np.int64]
+    cycles: int
+    predicted_cycles: int
+    repeats: int
+    seconds: float
+
+    @property
+    def mismatches(self) -> int:
+        """Vectors with any wrong word."""
+        return int((self.outputs != self.expected).any(axis=1).sum())
+
+    @property
+    def exact(self) -> bool:
+        """Whether every word, and the count of cycles where nothing was repeated, is right."""
+        right_cycles = self.cycles == self.predicted_cycles or self.repeats > 0
+        return self.mismatches == 0 and right_cycles
+
+
+def run_on_board(
+    board: BoardClient,
+    image: Image,
+    inputs: NDArray[np.integer],
+    *,
+    progress: Progress | None = None,
+) -> BoardRun:
+    """Run `inputs` on `board`, which is loaded first where it can be and holds another image.
+
+    Parameters
+    ----------
+    board : BoardClient
+        Entered.
+    image : Image
+    inputs : ndarray of int, shape (B, N)
+    progress : callable, optional
+        Called with ``load`` or ``run``, what is done and how much there is.
+
+    Raises
+    ------
+    ValueError
+        If image or inputs do not fit.
+    BoardError
+        See `BoardClient`.
+    """
+
+    def stage(name: str) -> Callable[[int, int], None] | None:
+        return None if progress is None else lambda done, total: progress(name, done, total)
+
+    identity = board.identify()
+    if identity.storage is Storage.RAM:
+        image = fit_image(image, identity.config)
+        if not identity.ready or identity.digest != image.digest:
+            image = board.load(image, progress=stage("load"))
+    before, repeats = board.counters(), board.repeats
+    began = time.perf_counter()
+    outputs = board.infer(image, inputs, progress=stage("run"))
+    seconds = time.perf_counter() - began
+    counted = board.counters()["cycles"] - before["cycles"]
+    return BoardRun(
+        image=image,
+        storage=identity.storage,
+        outputs=outputs,
+        expected=EngineModel(image).run(np.asarray(inputs)),
+        cycles=counted % (1 << 32),
+        # One vector is in the engine at a time, so that none waits for another.
+        predicted_cycles=schedule(image).cycles * len(outputs),
+        repeats=board.repeats - repeats,
+        seconds=seconds,
+    )
