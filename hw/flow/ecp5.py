@@ -36,6 +36,8 @@ def implementation(board: Board, design: Design) -> tuple[Step, ...]:
                 *chip_options(board),
                 *design.nextpnr_arguments,
                 *("--lpf", design.constraints, "--textcfg", CONFIGURATION),
+                # The default one does not come to an end where most multipliers are in use.
+                *("--router", "router2"),
             ),
             inputs=(NETLIST, design.constraints),
             outputs=(CONFIGURATION, PLACED, TIMING),
