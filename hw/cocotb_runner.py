@@ -83,16 +83,29 @@ def _complaint(log: Path) -> str:
 
 
 def build(
-    directory: Path, simulator: Simulator, *, waves: bool = False, verilog: str = VERILOG
+    directory: Path,
+    simulator: Simulator,
+    *,
+    waves: bool = False,
+    verilog: Sequence[str] = (VERILOG,),
 ) -> None:
     """Compile the Verilog in `directory` for cocotb.
+
+    Parameters
+    ----------
+    directory : Path
+    simulator : Simulator
+    waves : bool
+        Let the simulation record every signal.
+    verilog : sequence of str
+        Names of the files that define the top, `darb_engine`: as generated, or as a netlist.
 
     Raises
     ------
     SimulationError
         If the compiler refuses it.
     """
-    arguments, sources = [], [directory / verilog]
+    arguments, sources = [], [directory / name for name in verilog]
     if simulator.name == "verilator":
         config = directory / "verilator.vlt"
         config.write_text(resources.files("darb.hw").joinpath("verilator.vlt").read_text())
