@@ -21,9 +21,11 @@ from darb.golden.image_file import read_image, read_vectors
 from darb.golden.register_map import Storage, constant_registers
 from darb.golden.timeline import Timeline, schedule, timeline
 from darb.hw.cocotb_runner import Disturbance, SimulationError, build, run_bench
+from darb.hw.flow.netlist_simulation import NETLISTS, synthesise_engine
+from darb.hw.flow.tools import find_tool
 from darb.hw.simulators import Simulator, find_simulator
 from darb.hw.stimulus import from_words
-from darb.hw.verilog import TOP, generate
+from darb.hw.verilog import TOP, VERILOG, generate
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +147,7 @@ def simulate(
     simulator: str = "verilator",
     vectors: NDArray[np.integer] | None = None,
     storage: Storage = Storage.ROM,
+    netlist: str | None = None,
     build_dir: str | Path | None = None,
     waves: bool = False,
     disturbance: Disturbance | None = None,
@@ -162,6 +165,9 @@ def simulate(
         Inputs in the network's own column order; by default the image's own.
     storage : Storage
         With `ram` the image is loaded over AXI4-Lite before the vectors are sent.
+    netlist : str, optional
+        Of `NETLISTS`: synthesise for this family and simulate the netlist of its cells, on Icarus;
+        by default the generated Verilog is simulated.
     build_dir : path, optional
         Kept with Verilog, logs and waves; by default a temporary one, removed at the end unless the
         simulator fails.
@@ -177,12 +183,16 @@ def simulate(
     ImageError
         If the image is damaged.
     ToolMissingError
-        If the simulator is not here.
+        If the simulator is not here, or yosys for a netlist.
     SimulationError
         If it fails.
+    BuildError
+        If synthesis fails.
     TypeError, ValueError
-        If the vectors do not fit the network, or `storage` is no `Storage`.
+        If the vectors do not fit the network, `storage` is no `Storage`, or there is no such
+        netlist or none for the simulator.
     """
+    _check_netlist(netlist, simulator)
     tool = find_simulator(simulator)
     if waves and build_dir is None:
         raise ValueError("waves need a build_dir to stay in, not None")
@@ -197,7 +207,8 @@ def simulate(
     try:
         generate(image_directory, directory, storage=storage)
         began = time.perf_counter()
-        build(directory, tool, waves=waves)
+        verilog = (VERILOG,) if netlist is None else synthesise_engine(directory, storage)
+        build(directory, tool, waves=waves, verilog=verilog)
         built = time.perf_counter()
         seen = run_bench(
             directory,
@@ -212,13 +223,25 @@ def simulate(
         seconds = {"build": built - began, "run": time.perf_counter() - built}
         recorded = _waves_file(directory, tool) if waves else None
         result = compare(image, seen, vectors, storage)
-        return replace(result, seconds=seconds, simulator=tool.version, waves=recorded)
+        version = tool.version if netlist is None else f"{tool.version}, {netlist} netlist"
+        return replace(result, seconds=seconds, simulator=version, waves=recorded)
     except SimulationError:
         temporary = None
         raise
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_netlist(netlist: str | None, simulator: str) -> None:
+    if netlist is None:
+        return
+    if netlist not in NETLISTS:
+        raise ValueError(f"netlist must be one of {', '.join(NETLISTS)}, not {netlist!r}")
+    # The cells' models say X where a value is not defined, which Verilator does not know.
+    if simulator != "icarus":
+        raise ValueError(f"a netlist must be simulated on icarus, not {simulator!r}")
+    find_tool("yosys")
 
 
 def _waves_file(directory: Path, tool: Simulator) -> Path:

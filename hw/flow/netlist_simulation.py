@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from darb.golden.memory_map import MEMORIES
+from darb.golden.register_map import Storage
 from darb.hw.flow.design import read_command
-from darb.hw.flow.ecp5 import SYNTHESIS
+from darb.hw.flow.ecp5 import GRAIN, SYNTHESIS
 from darb.hw.flow.step import BuildError, Step
+from darb.hw.verilog import TOP, VERILOG
 
+NETLISTS = ("ecp5",)
+"""Families whose netlists can be simulated."""
 NETLIST_VERILOG = "netlist.v"
 CELLS_VERILOG = "cells.v"
 # Yosys knows where its own library is, whichever yosys it is and wherever it sees its files.
@@ -73,6 +78,19 @@ def synthesise(
     models = cell_models(netlist, (directory / library.log).read_text())
     (directory / CELLS_VERILOG).write_text(models)
     return NETLIST_VERILOG, CELLS_VERILOG
+
+
+def synthesise_engine(directory: Path, storage: Storage) -> tuple[str, str]:
+    """Synthesise the engine that `darb.hw.verilog.generate` wrote to `directory`.
+
+    Of storage `rom` with the image in block RAM of its own, as `darb build` places it. See
+    `synthesise`.
+    """
+    rom = storage is Storage.ROM
+    memories = tuple(f"{name}.mem" for name in MEMORIES) if rom else ()
+    return synthesise(
+        directory, top=TOP, verilog=VERILOG, memories=memories, grain=GRAIN if rom else None
+    )
 
 
 def cell_models(netlist: str, library: str) -> str:

@@ -25,11 +25,18 @@ class Simulator(StrEnum):
     ICARUS = "icarus"
 
 
+class Netlist(StrEnum):
+    """Families whose netlists can be simulated."""
+
+    ECP5 = "ecp5"
+
+
 def simulate(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Image directory.")],
-    simulator: Annotated[Simulator, typer.Option(help="What runs the Verilog.")] = (
-        Simulator.VERILATOR
-    ),
+    simulator: Annotated[
+        Simulator | None,
+        typer.Option(help="What runs the Verilog; by default verilator, for a netlist icarus."),
+    ] = None,
     vectors: Annotated[
         Path | None,
         typer.Option(
@@ -42,6 +49,10 @@ def simulate(
     storage: Annotated[
         StorageChoice, typer.Option(help="ram: load the image over AXI4-Lite first.")
     ] = StorageChoice.ROM,
+    netlist: Annotated[
+        Netlist | None,
+        typer.Option(help="Synthesise for this family first, and simulate the cells (slow)."),
+    ] = None,
     waves: Annotated[
         bool, typer.Option("--waves", help="Record every signal, in --build-dir.")
     ] = False,
@@ -63,6 +74,8 @@ def simulate(
     from darb.sw.cli.screen import stages
     from darb.sw.input_scaling import image_inputs
 
+    if simulator is None:
+        simulator = Simulator.VERILATOR if netlist is None else Simulator.ICARUS
     if waves and build_dir is None:
         build_dir = Path(WAVES_DIRECTORY)
     image = read_image(directory)
@@ -80,6 +93,7 @@ def simulate(
             simulator=simulator.value,
             vectors=inputs,
             storage=Storage(storage),
+            netlist=netlist and netlist.value,
             build_dir=build_dir,
             waves=waves,
             progress=progress,

@@ -109,11 +109,30 @@ def test_every_option_reaches_the_simulator(image, tmp_path, faked, network):
     )
     assert result.exit_code == 0, result.output
     assert faked["storage"] is Storage.RAM
+    assert faked["netlist"] is None
     assert (faked["simulator"], faked["waves"], faked["directory"]) == ("icarus", True, image)
     assert str(faked["build_dir"]) == "darb-waves"
     scaled = np.clip(np.rint(real / network.input_scale), -128, 127)
     assert np.array_equal(faked["vectors"], scaled)
     assert cells(result.stdout)["cycles a vector"] == "40"
+
+
+def test_a_netlist_is_simulated_on_icarus(image, tmp_path, faked):
+    np.save(tmp_path / "x.npy", np.zeros((3, 12), dtype=int))
+    result = run("simulate", image, "--vectors", tmp_path / "x.npy", "--netlist", "ecp5")
+    assert result.exit_code == 0, result.output
+    assert (faked["simulator"], faked["netlist"]) == ("icarus", "ecp5")
+
+
+def test_a_netlist_on_verilator_is_refused(image):
+    message = refused("simulate", image, "--netlist", "ecp5", "--simulator", "verilator")
+    assert message == "a netlist must be simulated on icarus, not 'verilator'"
+
+
+def test_a_missing_yosys_is_told_in_one_line(image, monkeypatch):
+    monkeypatch.setenv("YOSYS", "no-such-yosys")
+    message = refused("simulate", image, "--netlist", "ecp5")
+    assert message == "yosys is missing: YOSYS names 'no-such-yosys', which is no program"
 
 
 @pytest.mark.parametrize(
