@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from darb.sw.cli.boards import boards
 from darb.sw.cli.build import build
 from darb.sw.cli.demo import demo
 from darb.sw.cli.doctor import doctor
@@ -14,6 +15,8 @@ from darb.sw.cli.export import export
 from darb.sw.cli.failures import OneLineFailures
 from darb.sw.cli.generate import generate
 from darb.sw.cli.inspect import inspect
+from darb.sw.cli.plan import plan
+from darb.sw.cli.run import run
 from darb.sw.cli.simulate import simulate
 
 __all__ = ["app", "main"]
@@ -26,7 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, export, inspect, generate, simulate, build, doctor):
+for command in (demo, export, inspect, generate, simulate, boards, plan, build, run, doctor):
     app.command()(command)
 
 

@@ -1,0 +1,232 @@
+"""What hw/estimate says of engines before synthesis, against what place and route then counts.
+
+Run it with ``python bench/resource_estimates.py [NAME ...]``: it places and routes every design
+below as ``darb build`` does, one after another, and writes docs/results/resources.md. What was
+built before comes out of the cache that DARB_CACHE names. The largest takes some ten minutes.
+
+None of these designs is among those that the estimate was fitted to.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from darb.golden import (
+    EngineConfig,
+    IntegerLayer,
+    IntegerNetwork,
+    OutputMode,
+    Pattern,
+    Storage,
+    fit_config,
+    pack,
+)
+from darb.golden.bitfields import to_hex
+from darb.golden.memory_map import memory_shapes
+from darb.hw.board_top import board_verilog
+from darb.hw.boards import Board, find_board
+from darb.hw.estimate import estimate_resources
+from darb.hw.flow.block_ram import random_contents
+from darb.hw.flow.design import NETLIST, PLACED, TIMING, Design
+from darb.hw.flow.resources import BLOCK_RAM, LUT_RAM, MULTIPLIER, RESOURCES, Usage, read_usage
+from darb.hw.flow.toolchain import TOOLCHAINS
+from darb.hw.flow.tools import find_tool
+
+REPORT = Path(__file__).parents[1] / "docs" / "results" / "resources.md"
+EXACT = (LUT_RAM, BLOCK_RAM, MULTIPLIER)
+DIGITS, MNIST = (64, 256, 128, 10), (784, 300, 100, 10)
+_SEED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One design: a network of `sizes` on an engine on a board."""
+
+    name: str
+    board: str
+    sizes: tuple[int, ...]
+    lanes: int
+    rows: int = 1
+    weight_bits: int = 8
+    ks: tuple[int, ...] = (2, 3, 4, 5)
+    mode: OutputMode = OutputMode.ACCUMULATORS
+    storage: Storage = Storage.ROM
+
+
+SUBJECTS = (
+    Subject(name="digits 4x1", board="icebreaker", sizes=DIGITS, lanes=4),
+    Subject(name="digits 2x2", board="upduino-v3", sizes=DIGITS, lanes=2, rows=2, weight_bits=4),
+    Subject(name="small 2x1", board="icebreaker", sizes=(32, 40, 10), lanes=2, ks=(2, 3)),
+    Subject(name="digits 8x1", board="tang-nano-9k", sizes=DIGITS, lanes=8),
+    Subject(
+        name="digits 2x4", board="tang-nano-9k", sizes=DIGITS, lanes=2, rows=4,
+        mode=OutputMode.ARGMAX,
+    ),
+    Subject(name="digits 8x1", board="ulx3s-12f", sizes=DIGITS, lanes=8),
+    Subject(
+        name="digits 8x2 ram", board="ulx3s-25f", sizes=DIGITS, lanes=8, rows=2,
+        storage=Storage.RAM,
+    ),
+    Subject(
+        name="digits 4x4", board="orangecrab-25f", sizes=DIGITS, lanes=4, rows=4,
+        mode=OutputMode.ACTIVATIONS,
+    ),
+    Subject(name="MNIST 32x1", board="ulx3s-85f", sizes=MNIST, lanes=32, ks=(4,)),
+    Subject(name="MNIST 32x4", board="ulx3s-85f", sizes=MNIST, lanes=32, rows=4, ks=(4,)),
+)  # fmt: skip
+
+
+def random_network(subject: Subject) -> IntegerNetwork:
+    """Return a network of the subject's sizes with full blocks of random weights."""
+    rng = np.random.default_rng(_SEED)
+    limit = (1 << subject.weight_bits - 1) - 1
+    layers = []
+    for number, (n, m) in enumerate(zip(subject.sizes, subject.sizes[1:], strict=False)):
+        patterns = tuple(Pattern(int(rng.choice(subject.ks))) for _ in range(m))
+        length = -(-n // subject.lanes)
+        weights = np.zeros((m, n), dtype=np.int64)
+        for row, pattern in enumerate(patterns):
+            for start in range(0, n, length):
+                end = min(start + length, n)
+                for first in range(start, end, pattern.block_size):
+                    last = min(first + pattern.block_size, end)
+                    weights[row, rng.integers(first, last)] = rng.integers(-limit, limit + 1)
+        layers.append(
+            IntegerLayer(
+                name=f"fc{number}",
+                weights=weights,
+                bias=rng.integers(-5000, 5000, m),
+                multiplier=rng.integers(1 << 15, 1 << 16, m),
+                shift=rng.integers(20, 26, m),
+                relu=number < len(subject.sizes) - 2,
+                patterns=patterns,
+                columns=np.arange(n),
+            )
+        )
+    return IntegerNetwork(layers=tuple(layers), weight_bits=subject.weight_bits)
+
+
+def _counted(netlist: str, cells: tuple[str, ...]) -> int:
+    return sum(netlist.count(f'"type": "{cell}"') for cell in cells)
+
+
+def build(subject: Subject, board: Board) -> tuple[EngineConfig, dict[str, Usage], float, bool]:
+    """Return the engine, what it takes, the clock in MHz, and whether contents are exchangeable."""
+    network = random_network(subject)
+    config = fit_config(network, lanes=subject.lanes, rows=subject.rows, output_mode=subject.mode)
+    toolchain = TOOLCHAINS[board.family]
+    clock = board.engine_clock_hz
+    shapes = memory_shapes(config) if subject.storage is Storage.ROM else {}
+    own = pack(network, config).memories
+    design = Design(
+        constraints=board.constraints,
+        memories=tuple(f"{name}.mem" for name in shapes),
+        exchangeable=True,
+        clock_hz=clock,
+    )
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        text = board_verilog(board, config, storage=subject.storage, clock_hz=clock)
+        (directory / "top.v").write_text(text)
+        (directory / board.constraints).write_text(board.read_constraints())
+        for exchangeable in (True, False):
+            tried = replace(design, exchangeable=exchangeable)
+            contents = random_contents(shapes, grain=toolchain.grain) if exchangeable else own
+            for memory, (_, width) in shapes.items():
+                (directory / f"{memory}.mem").write_bytes(to_hex(contents[memory], width))
+            synthesis, placement, *_ = toolchain.implementation(board, tried)
+            synthesis.run(directory)
+            netlist = (directory / NETLIST).read_text()
+            if _counted(netlist, toolchain.block_ram_cells) <= board.capacity.block_rams:
+                break
+        placement.run(directory)
+        timing = json.loads((directory / TIMING).read_text())
+        usage = read_usage(board.family, timing, json.loads((directory / PLACED).read_text()))
+    reached = min(clock["achieved"] for clock in timing["fmax"].values())
+    return config, usage, reached, exchangeable and bool(shapes)
+
+
+def _error(estimate: Usage, fact: Usage) -> str:
+    if not fact.used:
+        return "0" if not estimate.used else f"{estimate.used}, not 0"
+    return f"{100 * (estimate.used - fact.used) / fact.used:+.1f} %"
+
+
+def _cells(estimates: dict[str, Usage], facts: dict[str, Usage]) -> list[str]:
+    cells = []
+    for kind in RESOURCES:
+        if kind not in facts:
+            cells.append("")
+        elif kind in EXACT and estimates[kind].used == facts[kind].used:
+            cells.append(f"{facts[kind].used:,}")
+        else:
+            error = _error(estimates[kind], facts[kind])
+            cells.append(f"{estimates[kind].used:,} / {facts[kind].used:,} ({error})")
+    return cells
+
+
+def report(rows: list[list[str]], worst: dict[str, float], tools: list[str]) -> str:
+    """Return the page."""
+    headings = ["board", "network", "storage", *RESOURCES, "MHz reached"]
+    lines = [
+        "# Resources: estimate and fact",
+        "",
+        "What `darb plan` says before synthesis, and what nextpnr counts in the placed design.",
+        "Written by `python bench/resource_estimates.py`. Networks are random, of the digits'",
+        "(64-256-128-10) and of MNIST's (784-300-100-10) size; 4x1 is 4 lanes and 1 row. None of",
+        "these designs is among those that the estimate was fitted to.",
+        "",
+        "| " + " | ".join(headings) + " |",
+        "|" + "---|" * len(headings),
+        *("| " + " | ".join(row) + " |" for row in rows),
+        "",
+        "A single number: estimate and fact are equal. Two: estimate / fact. Largest error: "
+        + ", ".join(f"{kind} {100 * value:.1f} %" for kind, value in worst.items())
+        + ".",
+        "",
+        f"Tools: {', '.join(tools)}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Build, compare, print and write."""
+    wanted = sys.argv[1:]
+    rows, worst, tools = [], dict.fromkeys(RESOURCES, 0.0), set()
+    for subject in SUBJECTS:
+        if wanted and subject.name not in wanted:
+            continue
+        board, start = find_board(subject.board), time.perf_counter()
+        config, facts, reached, exchangeable = build(subject, board)
+        estimate = estimate_resources(board, config, storage=subject.storage)
+        assert estimate.exchangeable == exchangeable
+        for kind, fact in facts.items():
+            if fact.used:
+                error = abs(estimate.usage[kind].used - fact.used) / fact.used
+                worst[kind] = max(worst[kind], error)
+        for step in TOOLCHAINS[board.family].implementation(
+            board, Design(constraints="", memories=(), exchangeable=True, clock_hz=1)
+        ):
+            tools.add(find_tool(step.tool).version)
+        storage = subject.storage.value + (
+            "" if exchangeable or subject.storage is not Storage.ROM else ", with the netlist"
+        )
+        cells = _cells(estimate.usage, facts)
+        rows.append([board.name, subject.name, storage, *cells, f"{reached:.1f}"])
+        print(f"{time.perf_counter() - start:6.0f} s  {' | '.join(rows[-1])}", flush=True)
+    text = report(rows, worst, sorted(tools))
+    if not wanted:
+        REPORT.parent.mkdir(parents=True, exist_ok=True)
+        REPORT.write_text(text)
+    print(text.splitlines()[-3])
+
+
+if __name__ == "__main__":
+    main()
