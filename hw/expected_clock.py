@@ -7,16 +7,17 @@ from darb.hw.boards import Board
 from darb.hw.pll import reached_hz
 
 _MHZ = 1_000_000
-_FREE_MULTIPLIERS = 64
-"""Engines up to this size reach the board's own figure with a fifth to spare."""
-_LOSS_A_DOUBLING = 0.15
+_FREE_MULTIPLIERS = 32
+"""Engines up to this size reach the board's own figure."""
+_LOSS_A_DOUBLING = 0.25
 
 
 def expected_clock(board: Board, config: EngineConfig) -> int:
     """Return a clock in Hz that an engine should reach on `board`.
 
-    The board's `engine_clock_hz`, less 15 % for each doubling beyond 64 multipliers, for wires get
-    longer with the engine. Whole MHz, so that 1 Mbaud divides it, and such that the PLL makes it.
+    The board's `engine_clock_hz`, less a quarter for each doubling beyond 32 multipliers, for wires
+    get longer with the engine. Whole MHz, so that 1 Mbaud divides it, and such that the PLL makes
+    it.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from darb.golden.output_directory import replaced_directory
 from darb.golden.register_map import Storage
 from darb.hw.boards import Board
 from darb.hw.boards.devices import Family
+from darb.hw.expected_clock import expected_clock
 from darb.hw.flow.build_report import REPORT_JSON, REPORT_MARKDOWN, BuildReport
 from darb.hw.flow.critical_path import slowest_path
 from darb.hw.flow.design import BOARD_VERILOG, NETLIST, PLACED, TIMING, Design
@@ -188,7 +189,8 @@ def build(
         project's files, logs, and placement.json, where each cell is.
     storage : Storage
     clock_hz, baud : int, optional
-        Of the engine and of the serial port; the board's by default.
+        Of the engine and of the serial port; what `expected_clock` says, and the board's, by
+        default.
     seed : int
         Of placement.
     weights_only : bool
@@ -219,7 +221,7 @@ def build(
             f"with 'darb generate --board {board.name}' and let Vivado build that"
         )
     image = read_image(image_directory)
-    clock_hz = board.engine_clock_hz if clock_hz is None else clock_hz
+    clock_hz = expected_clock(board, image.config) if clock_hz is None else clock_hz
     toolchain = TOOLCHAINS[board.family]
     for tool in toolchain.tools:
         find_tool(tool)

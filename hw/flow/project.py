@@ -14,6 +14,7 @@ from darb.golden.register_map import Storage
 from darb.hw.board_top import board_verilog
 from darb.hw.boards import Board
 from darb.hw.boards.devices import Family
+from darb.hw.expected_clock import expected_clock
 from darb.hw.flow import vivado
 from darb.hw.flow.design import BOARD_VERILOG, Design
 from darb.hw.flow.step import Step
@@ -76,7 +77,7 @@ def write_project(
     seed: int = 1,
 ) -> None:
     """Write a project's files into an existing directory; see `generate_project`."""
-    clock_hz = board.engine_clock_hz if clock_hz is None else clock_hz
+    clock_hz = expected_clock(board, image.config) if clock_hz is None else clock_hz
     baud = board.baud if baud is None else baud
     text = board_verilog(board, image.config, storage=storage, clock_hz=clock_hz, baud=baud)
     (directory / BOARD_VERILOG).write_text(text)
@@ -129,7 +130,8 @@ def generate_project(
         New, empty, or an earlier project, which is replaced.
     storage : Storage
     clock_hz, baud : int, optional
-        Of the engine and of the serial port; the board's by default.
+        Of the engine and of the serial port; what `expected_clock` says, and the board's, by
+        default.
 
     Returns
     -------
