@@ -93,7 +93,7 @@ class Frame:
     Examples
     --------
     >>> Frame(Command.COUNTERS, 7).encode().hex(" ")
-    '00 00 03 07 91 58 7d 3a'
+    '00 00 03 07 7c 19 0d 94'
     """
 
     command: int

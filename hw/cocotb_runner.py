@@ -111,6 +111,9 @@ def build(
         config.write_text(resources.files("darb.hw").joinpath("verilator.vlt").read_text())
         sources = [config, *sources]
         arguments = ["--no-public-flat-rw", "--x-assign", "fast"]
+    else:
+        # As SystemVerilog, an always @* whose inputs keep their first values would stay at x.
+        arguments = ["-g2005"]
     log = directory / "build.log"
     with simulator.active():
         try:

@@ -213,7 +213,7 @@ class BoardClient:
         inputs = check_vectors(inputs, image.layers[0].columns, config.activation_bits)
         self._check_image(self.identify(), image)
         plan = schedule(image)
-        beats = to_beats(image, inputs).reshape(len(inputs), -1)
+        beats = to_beats(image, inputs).reshape(len(inputs), plan.input_beats * config.lanes)
         requests = [(Command.INFER, vector.tobytes()) for vector in beats]
         replies = self._exchange(requests, progress)
         size = plan.output_beats * config.output_bytes

@@ -100,6 +100,6 @@ def transcript(log: Sequence[tuple[int, str, int]], *, gap: int) -> str:
     for clock, arrow, data, said in sorted(entries):
         lines.append(f"clock {clock:>9,}  {arrow}  {said}")
         lines += textwrap.wrap(
-            data.hex(" "), 3 * _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8
+            data.hex(" "), 8 + 3 * _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8
         )
     return "\n".join(lines) + "\n"

@@ -39,6 +39,7 @@ class SimulatedBoard:
         self, directory: Path, simulator: str, config: EngineConfig, image: Image | None = None
     ) -> None:
         storage = Storage.RAM if image is None else Storage.ROM
+        self._powered = 0
         self.directory, self.tool = directory, find_simulator(simulator)
         directory.mkdir()
         core = BoardCore(
@@ -56,6 +57,7 @@ class SimulatedBoard:
 
     def __enter__(self) -> str:
         files = {name: self.directory / name for name in ("port", "stop", "log")}
+        self._powered += 1
         for path in files.values():
             path.unlink(missing_ok=True)
         job = self.directory / "job.json"
@@ -99,7 +101,7 @@ class SimulatedBoard:
         if os.environ.get(TRANSCRIPT_VARIABLE):
             folder = Path(os.environ[TRANSCRIPT_VARIABLE])
             folder.mkdir(parents=True, exist_ok=True)
-            name = f"{self.directory.parent.name}-{self.directory.name}.txt"
+            name = f"{self.directory.parent.name}-{self._powered}.txt"
             (folder / name).write_text(self.transcript())
 
     def transcript(self) -> str:

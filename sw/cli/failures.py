@@ -24,7 +24,8 @@ _EXTRAS = {
     "torch": "train",
 }
 
-
+# Modules whose package has another name.
+_PACKAGES = {"serial": "pyserial"}
 # These need more than one package: naming one's extra would only lead to the next refusal.
 _COMMAND_EXTRAS = {"build": "board", "demo": "train,sim"}
 
@@ -36,7 +37,8 @@ def describe(error: Exception, *, command: str | None = None) -> str | None:
         if package not in _EXTRAS:
             return None
         extra = _COMMAND_EXTRAS.get(command, _EXTRAS[package])
-        return f"{package} must be installed for this command: pip install 'darb[{extra}]'"
+        name = _PACKAGES.get(package, package)
+        return f"{name} must be installed for this command: pip install 'darb[{extra}]'"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, ValueError | TypeError | OSError):

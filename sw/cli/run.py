@@ -41,6 +41,7 @@ def run(
     Ends with status 1 if anything differs.
     """
     import numpy as np
+    import serial  # noqa: F401  missing, it is told before anything else
 
     from darb.golden import read_image, read_vectors
     from darb.sw.array_files import read_array

@@ -113,7 +113,6 @@ def test_what_is_the_users_and_what_is_not():
         ("sklearn", "['demo']", "train,sim"),
         ("matplotlib", "['demo']", "train,sim"),
         ("matplotlib", "['build', 'image', '--board', 'icebreaker', '-o', 'out']", "board"),
-        ("serial", "['run', 'image', '--port', 'COM1']", "board"),
     ],
 )
 def test_a_missing_extra_is_named(tmp_path, missing, arguments, extra):
