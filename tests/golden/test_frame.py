@@ -1,5 +1,7 @@
 import doctest
+import re
 import zlib
+from pathlib import Path
 
 import pytest
 from configs import small_config
@@ -13,6 +15,7 @@ from darb.golden.frame import (
     ERROR_REPLY,
     IDENTIFY_REGISTERS,
     REPLY,
+    SILENCE_SECONDS,
     Command,
     ErrorCode,
     Frame,
@@ -128,3 +131,19 @@ def test_what_does_not_fit_a_frame_is_refused(fields, message):
 
 def test_the_example_in_the_docstring():
     assert doctest.testmod(darb.golden.frame) == (0, 1)
+
+
+def test_the_page_names_every_command_and_error():
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+    commands = re.findall(r"^\| `(\w+)` \| `0x(\w\w)` \|", page, re.MULTILINE)
+    assert {name: int(value, 16) for name, value in commands} == {
+        command.name.lower(): command for command in Command
+    }
+    errors = re.findall(r"^\| `(\w+)` \| (\d+) \|", page, re.MULTILINE)
+    assert {name: int(value) for name, value in errors} == {
+        code.name.lower(): code for code in ErrorCode
+    }
+    assert f"silent for {SILENCE_SECONDS * 1000:.0f} ms" in page
+    assert f"{4 * (1 + len(IDENTIFY_REGISTERS))} bytes: protocol version" in page
+    assert f"the {len(IDENTIFY_REGISTERS)} registers" in page
+    assert f"{4 * len(COUNTER_REGISTERS)} bytes: the registers" in page
