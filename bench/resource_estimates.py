@@ -33,6 +33,7 @@ from darb.golden.memory_map import memory_shapes
 from darb.hw.board_top import board_verilog
 from darb.hw.boards import Board, find_board
 from darb.hw.estimate import estimate_resources
+from darb.hw.expected_clock import expected_clock
 from darb.hw.flow.block_ram import random_contents
 from darb.hw.flow.design import NETLIST, PLACED, TIMING, Design
 from darb.hw.flow.resources import BLOCK_RAM, LUT_RAM, MULTIPLIER, RESOURCES, Usage, read_usage
@@ -61,8 +62,11 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject(name="digits 4x1", board="icebreaker", sizes=DIGITS, lanes=4),
-    Subject(name="digits 2x2", board="upduino-v3", sizes=DIGITS, lanes=2, rows=2, weight_bits=4),
+    Subject(name="digits 4x1", board="icebreaker", sizes=DIGITS, lanes=4, ks=(4, 5)),
+    Subject(
+        name="digits 2x2", board="upduino-v3", sizes=DIGITS, lanes=2, rows=2, weight_bits=4,
+        ks=(3, 4, 5),
+    ),
     Subject(name="small 2x1", board="icebreaker", sizes=(32, 40, 10), lanes=2, ks=(2, 3)),
     Subject(name="digits 8x1", board="tang-nano-9k", sizes=DIGITS, lanes=8),
     Subject(
@@ -122,7 +126,7 @@ def build(subject: Subject, board: Board) -> tuple[EngineConfig, dict[str, Usage
     network = random_network(subject)
     config = fit_config(network, lanes=subject.lanes, rows=subject.rows, output_mode=subject.mode)
     toolchain = TOOLCHAINS[board.family]
-    clock = board.engine_clock_hz
+    clock = expected_clock(board, config)
     shapes = memory_shapes(config) if subject.storage is Storage.ROM else {}
     own = pack(network, config).memories
     design = Design(

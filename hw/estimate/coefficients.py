@@ -1,8 +1,10 @@
 """How many look-up tables and flip-flops the quantities of an engine take in each family.
 
 Fitted by ``bench/resource_calibration.py --fit`` to bench/resource_rows.json: yosys 0.70 and
-nextpnr 0.11 for ECP5, iCE40 and Gowin, yosys 0.70 alone for xilinx. Those that are whole are known:
-an adder takes a look-up table a bit, an ECP5's LUT RAM four.
+nextpnr 0.11 for ECP5, iCE40 and Gowin, every row within 5 %. For xilinx yosys 0.70 alone, with all
+products in logic, which the fit then takes off; Vivado's own counts are not known to it, and it
+will move registers into multipliers that are counted here as flip-flops. Those that are whole are
+known: an adder takes a look-up table a bit, a LUT RAM four.
 """
 
 from __future__ import annotations
@@ -52,7 +54,17 @@ LUTS: dict[Family, dict[str, float]] = {
         "post_bits": 43.44,
         "product_bits": 6.038,
     },
-    Family.XILINX: {},
+    Family.XILINX: {
+        "adder_bits": 1.0,
+        "lut_rams": 4.0,
+        "rom_bits": 0.0156,
+        "block_choices": 0.935,
+        "choices": 0.403,
+        "control": 920.223,
+        "loading": 62.321,
+        "memory_choices": 0.564,
+        "product_bits": 2.284,
+    },
 }
 """Look-up tables, as nextpnr counts them, for one of each:
 
@@ -82,6 +94,9 @@ FFS: dict[Family, dict[str, float]] = {
         "loading": 58.979,
         "old_bits": 1.33,
     },
-    Family.XILINX: {},
+    Family.XILINX: {
+        "control": 925.236,
+        "loading": 55.717,
+    },
 }
 """Flip-flops beyond the registers' bits: control, loading, old_words and old_bits as above."""

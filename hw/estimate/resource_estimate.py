@@ -164,7 +164,11 @@ def _part(
 
 
 def estimate_resources(
-    board: Board, config: EngineConfig, *, storage: Storage = Storage.ROM
+    board: Board,
+    config: EngineConfig,
+    *,
+    storage: Storage = Storage.ROM,
+    exchangeable: bool | None = None,
 ) -> ResourceEstimate:
     """Return what an engine behind its host link takes of a board's chip.
 
@@ -176,6 +180,9 @@ def estimate_resources(
     board : Board
     config : EngineConfig
     storage : Storage
+    exchangeable : bool, optional
+        Whether the image memories are in block RAM of their own, with storage `rom`; by default,
+        as in a build, wherever the chip has the block RAM for it.
 
     Raises
     ------
@@ -195,8 +202,8 @@ def estimate_resources(
         "row post-processor": post_processor_multipliers(family, config),
     }
     estimate = None
-    # As the build does: without exchangeable contents where the chip lacks the block RAM for them.
-    for exchangeable in (True, False) if storage is Storage.ROM else (False,):
+    choices = (True, False) if exchangeable is None else (exchangeable,)
+    for exchangeable in choices if storage is Storage.ROM else (False,):
         memories = map_memories(config, storage, family, exchangeable=exchangeable)
         quantities = board_quantities(config, storage, family, memories)
         estimate = ResourceEstimate(

@@ -83,7 +83,7 @@ def plan(
         raise typer.Exit(_NOTHING_FITS)
     _show_parts(made.chosen)
     own = None if source.suffix == ".pt2" else (network.config.lanes, network.config.rows)
-    _show_next(made, source, settings, own)
+    _show_next(made, source, settings, own, clock)
 
 
 def _share(used: float, available: int) -> str:
@@ -178,7 +178,11 @@ def _show_diagnosis(made: Plan) -> None:
 
 
 def _show_next(
-    made: Plan, source: Path, settings: dict[str, float], own: tuple[int, int] | None
+    made: Plan,
+    source: Path,
+    settings: dict[str, float],
+    own: tuple[int, int] | None,
+    clock: float | None,
 ) -> None:
     from darb.sw.cli.screen import show_next
 
@@ -196,10 +200,6 @@ def _show_next(
             f"  darb export {model} --calibration X.npy{settings_told} "
             f"--lanes {chosen.lanes} --rows {chosen.rows} -o {image}"
         )
-    clock = (
-        ""
-        if chosen.clock_hz == made.board.engine_clock_hz
-        else (f" --clock {chosen.clock_hz / 1e6:g}")
-    )
-    lines.append(f"  darb build {image} --board {made.board.name}{options}{clock} -o build/")
+    told = "" if clock is None else f" --clock {clock:g}"
+    lines.append(f"  darb build {image} --board {made.board.name}{options}{told} -o build/")
     show_next("", "Next:", *lines)
