@@ -121,7 +121,16 @@ class Board:
     note: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("name", "title", "device", "package", "speed", "constraints", "program", "note"):
+        for name in (
+            "name",
+            "title",
+            "device",
+            "package",
+            "speed",
+            "constraints",
+            "program",
+            "note",
+        ):
             _check_kind(name, getattr(self, name), str)
         _check_kind("capacity", self.capacity, Device)
         _check_kind("clock_source", self.clock_source, ClockSource)
