@@ -14,6 +14,8 @@ from darb.hw.frame_receiver import FrameReceiver
 from darb.hw.frame_sender import FrameSender
 from darb.hw.uart import UartReceiver, UartTransmitter
 
+_LEAST_TIMEOUT_BITS = 20
+
 
 class HostLink(wiring.Component):
     """Serves an engine to a host by the protocol of docs/protocol.md.
@@ -117,6 +119,3 @@ class HostLink(wiring.Component):
             self.failed.eq(executor.failed),
         ]
         return m
-
-
-_LEAST_TIMEOUT_BITS = 20
