@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from darb.hw.flow import step_cache
 from darb.hw.flow.tools import Tool, find_tool
 
 LogLine = Callable[[str], None]
-_MOST_CACHE_BYTES = 4 << 30
 
 
 class BuildError(RuntimeError):
@@ -63,7 +61,8 @@ class Step:
 
     def is_cached(self, directory: Path) -> bool:
         """Return whether the same call's outputs are in the cache."""
-        return (cache_directory() / self.digest(directory, find_tool(self.tool))).is_dir()
+        names = (*self.outputs, self.log)
+        return step_cache.holds(self.digest(directory, find_tool(self.tool)), names)
 
     def run(self, directory: Path, *, heard: LogLine | None = None) -> bool:
         """Run the tool in `directory`, or fetch what the same call wrote before.
@@ -87,14 +86,12 @@ class Step:
             If it fails; carries its first error and names the log.
         """
         tool = find_tool(self.tool)
-        kept = cache_directory() / self.digest(directory, tool)
-        if kept.is_dir():
-            for name in (*self.outputs, self.log):
-                shutil.copyfile(kept / name, directory / name)
-            os.utime(kept)
+        digest = self.digest(directory, tool)
+        names = (*self.outputs, self.log)
+        if step_cache.fetch(digest, directory, names):
             return True
         self._call(tool, directory, heard)
-        _keep(kept, directory, (*self.outputs, self.log))
+        step_cache.keep(digest, directory, names)
         return False
 
     def _call(self, tool: Tool, directory: Path, heard: LogLine | None) -> None:
@@ -129,35 +126,3 @@ class Step:
             lost = f", but {', '.join(missing)} is missing" if missing and not status else ""
             reason = errors[0] if errors else f"exit status {status}{lost}"
             raise BuildError(f"{self.name}: {self.tool} failed: {reason}")
-
-
-def cache_directory() -> Path:
-    """Return where outputs of earlier calls are kept: DARB_CACHE, or the user's cache folder."""
-    named = os.environ.get("DARB_CACHE")
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return (Path(named) if named else Path(home) / "darb") / "steps"
-
-
-def _keep(kept: Path, directory: Path, names: tuple[str, ...]) -> None:
-    """Copy outputs into the cache, whole or not at all; the longest unused make room for them."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=".new.", dir=kept.parent))
-    try:
-        for name in names:
-            shutil.copyfile(directory / name, fresh / name)
-        try:
-            os.rename(fresh, kept)
-        except OSError:
-            # Another build of the same came first.
-            if not kept.is_dir():
-                raise
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    entries = [entry for entry in kept.parent.iterdir() if not entry.name.startswith(".")]
-    sizes = {entry: sum(file.stat().st_size for file in entry.iterdir()) for entry in entries}
-    total = sum(sizes.values())
-    for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime):
-        if total <= _MOST_CACHE_BYTES or entry == kept:
-            break
-        total -= sizes[entry]
-        shutil.rmtree(entry, ignore_errors=True)

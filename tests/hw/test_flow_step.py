@@ -3,10 +3,12 @@
 import os
 import shlex
 import sys
+import time
 
 import pytest
 
-from darb.hw.flow.step import BuildError, Step, cache_directory
+from darb.hw.flow.step import BuildError, Step
+from darb.hw.flow.step_cache import cache_directory
 from darb.hw.flow.tools import PACKAGES, find_tool, variable
 from darb.hw.simulators import ToolMissingError
 
@@ -123,6 +125,34 @@ def test_an_interrupt_ends_the_tool(workshop, tmp_path, monkeypatch):
         os.kill(pid, 0)
 
 
+@pytest.mark.parametrize("name", ["out.txt", "synthesis.log", "sha256.json"])
+@pytest.mark.parametrize("damage", ["truncated", "removed", "changed"])
+def test_a_damaged_entry_is_none(workshop, name, damage):
+    step(workshop).run(workshop)
+    (entry,) = cache_directory().iterdir()
+    path = entry / name
+    if damage == "removed":
+        path.unlink()
+    else:
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] if damage == "truncated" else b"x" + content[1:])
+    assert not step(workshop).is_cached(workshop)
+    assert step(workshop).run(workshop) is False
+    assert count_calls(workshop) == 2
+    assert step(workshop).run(workshop) is True
+
+
+def test_what_a_killed_build_left_in_the_cache_goes_after_a_day(workshop):
+    for name, age in (("old", 25 * 3600), ("young", 3600)):
+        left = cache_directory() / f".new.{name}"
+        left.mkdir(parents=True)
+        os.utime(left, (time.time() - age,) * 2)
+    step(workshop).run(workshop)
+    names = {path.name for path in cache_directory().iterdir()}
+    assert ".new.young" in names
+    assert ".new.old" not in names
+
+
 def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.setenv("DARB_CACHE", str(tmp_path))
     assert cache_directory() == tmp_path / "steps"
@@ -132,7 +162,7 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
 
 
 def test_the_longest_unused_makes_room(workshop, monkeypatch):
-    monkeypatch.setattr("darb.hw.flow.step._MOST_CACHE_BYTES", 400)
+    monkeypatch.setattr("darb.hw.flow.step_cache._MOST_BYTES", 900)
     kept = []
     for number in range(3):
         (workshop / "in.txt").write_text(f"{number}" * 150)
