@@ -4,7 +4,8 @@ Fitted by ``bench/resource_calibration.py --fit`` to bench/resource_rows.json: y
 nextpnr 0.11 for ECP5, iCE40 and Gowin, every row within 5 %. For xilinx yosys 0.70 alone, with all
 products in logic, which the fit then takes off; Vivado's own counts are not known to it, and it
 will move registers into multipliers that are counted here as flip-flops. Those that are whole are
-known: an adder takes a look-up table a bit, a LUT RAM four.
+known: an adder takes a look-up table a bit, a LUT RAM four. known_layers is from builds for iCE40
+that bench/resource_estimates.py compares.
 """
 
 from __future__ import annotations
@@ -17,53 +18,59 @@ LUTS: dict[Family, dict[str, float]] = {
         "accumulator_bits": 1.0,
         "lut_rams": 4.0,
         "rom_bits": 0.0625,
-        "activation_bits": 2.113,
-        "arg_max": 82.025,
-        "block_choices": 1.592,
-        "choices": 0.841,
-        "control": 1556.74,
-        "loading": 291.522,
-        "memory_choices": 1.424,
-        "post_bits": 19.23,
-        "queue_bits": 0.399,
+        "activation_bits": 1.858,
+        "arg_max": 101.397,
+        "block_choices": 1.07,
+        "choices": 0.662,
+        "control": 1694.303,
+        "known_layers": -250.0,
+        "loading": 285.298,
+        "memory_choices": 1.517,
+        "old_words": 27.008,
+        "post_bits": 8.172,
+        "queue_bits": 0.231,
     },
     Family.ICE40: {
         "adder_bits": 1.0,
         "rom_bits": 0.0625,
-        "block_choices": 0.708,
-        "choices": 0.646,
-        "control": 1387.846,
-        "ffs": 0.697,
-        "loading": 243.583,
-        "memory_bits": 0.513,
-        "old_bits": 1.367,
-        "post_bits": 14.331,
-        "product_bits": 2.993,
+        "block_choices": 0.965,
+        "choices": 0.684,
+        "control": 1446.333,
+        "known_layers": -250.0,
+        "ffs": 0.63,
+        "loading": 276.679,
+        "memory_bits": 0.67,
+        "old_bits": 1.739,
+        "post_bits": 13.378,
+        "product_bits": 2.952,
     },
     Family.GOWIN: {
         "adder_bits": 1.0,
         "rom_bits": 0.0625,
-        "activation_bits": 1.966,
-        "arg_max": 129.961,
-        "choices": 0.757,
-        "control": 1267.499,
-        "ffs": 0.563,
-        "loading": 461.124,
-        "memory_choices": 2.093,
-        "old_words": 7.27,
-        "post_bits": 43.44,
-        "product_bits": 6.038,
+        "activation_bits": 6.114,
+        "arg_max": 110.465,
+        "block_choices": 1.647,
+        "choices": 0.81,
+        "control": 1797.817,
+        "known_layers": -250.0,
+        "ffs": 0.346,
+        "loading": 496.952,
+        "memory_choices": 1.93,
+        "old_bits": 0.783,
+        "post_bits": 29.89,
+        "product_bits": 6.026,
     },
     Family.XILINX: {
         "adder_bits": 1.0,
         "lut_rams": 4.0,
         "rom_bits": 0.0156,
-        "block_choices": 0.935,
+        "block_choices": 1.014,
         "choices": 0.403,
-        "control": 920.223,
-        "loading": 62.321,
-        "memory_choices": 0.564,
-        "product_bits": 2.284,
+        "control": 919.331,
+        "known_layers": -250.0,
+        "loading": 64.8,
+        "memory_choices": 0.571,
+        "product_bits": 2.285,
     },
 }
 """Look-up tables, as nextpnr counts them, for one of each:
@@ -73,30 +80,35 @@ row queue. product_bits: bits of one operand times bits of the other, in logic. 
 the decoder's multiplexers. activation_bits: bits of the multiplexers behind the banks. lut_rams:
 cells. memory_choices, block_choices: bits times ranges of words less one, behind LUT RAMs and block
 RAMs. old_words, old_bits: block RAMs that have to give the old word beside a write, and their bits.
-memory_bits, rom_bits: bits of memories in logic. post_bits: bits of the accumulator that the row
-post-processor works on. arg_max, loading: the parts of that name. control: the rest, once. ffs:
-flip-flops, where those without a look-up table before them take one's place.
+memory_bits, rom_bits: bits of memories in logic. known_layers: section descriptors in logic, where
+what is the same in all of them spares more than they take. post_bits: bits of the accumulator that
+the row post-processor works on. arg_max, loading: the parts of that name. control: the rest, once.
+ffs: flip-flops, where those without a look-up table before them take one's place.
 """
 
 FFS: dict[Family, dict[str, float]] = {
     Family.ECP5: {
-        "control": 920.19,
+        "control": 923.192,
+        "known_layers": -330.0,
         "loading": 61.126,
         "old_bits": 1.261,
     },
     Family.ICE40: {
-        "control": 951.927,
-        "loading": 57.237,
-        "old_bits": 1.041,
+        "control": 950.972,
+        "known_layers": -330.0,
+        "loading": 68.041,
+        "old_bits": 1.079,
     },
     Family.GOWIN: {
-        "control": 917.824,
-        "loading": 58.979,
+        "control": 920.826,
+        "known_layers": -330.0,
+        "loading": 58.978,
         "old_bits": 1.33,
     },
     Family.XILINX: {
         "control": 925.236,
-        "loading": 55.717,
+        "known_layers": -330.0,
+        "loading": 51.052,
     },
 }
-"""Flip-flops beyond the registers' bits: control, loading, old_words and old_bits as above."""
+"""Flip-flops beyond the registers' bits: control, loading, known_layers and old_bits as above."""

@@ -14,6 +14,7 @@ from darb.hw.boards.devices import Family
 from darb.hw.estimate.memory_cells import MEMORY_CELLS, MemoryCell, MemoryKind
 
 _LOGIC_COST_ROM = 1 / 16
+_LOGIC_COST_ROM_OF_6_INPUTS = 1 / 64
 _LOGIC_COST_RAM = 1
 _MUX_COST = 1 / 2
 _EMULATION_COST = 2
@@ -158,7 +159,9 @@ def map_memory(
         found = _best_layout(cell, depth, width, use)
         if cell.kind not in by_kind or found.cost < by_kind[cell.kind][1].cost:
             by_kind[cell.kind] = cell, found
-    factor = _LOGIC_COST_ROM if use is MemoryUse.ROM else _LOGIC_COST_RAM
+    factor = _LOGIC_COST_RAM
+    if use is MemoryUse.ROM:
+        factor = _LOGIC_COST_ROM_OF_6_INPUTS if family is Family.XILINX else _LOGIC_COST_ROM
     best = None if in_block_ram else int(depth * width * factor)
     for cell, found in by_kind.values():
         if best is None or found.cost < best:

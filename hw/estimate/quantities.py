@@ -62,7 +62,9 @@ def _memory(memories: Mapped, name: str) -> Quantities:
     working = memory.use is MemoryUse.RAM
     if mapping.kind is MemoryKind.LOGIC:
         if memory.use is MemoryUse.ROM:
-            return Quantities({"rom_bits": mapping.depth * bits}, bits)
+            # What is the same in all words takes the registers behind it along.
+            known = {"known_layers": 1} if name == "layers" else {}
+            return Quantities({"rom_bits": mapping.depth * bits, **known}, bits, known)
         held = copies * mapping.depth * bits
         return Quantities({"memory_bits": held}, held + copies * bits)
     choices = copies * bits * (mapping.ranges - 1)
