@@ -84,6 +84,8 @@ class Board:
     clock_hz : int
         Frequency at `clock_source`.
     clock_source : ClockSource
+    clock_tolerance : float
+        Share by which the clock may be too fast.
     constraints : str
         File name in the package ``darb.constraints``.
     engine_clock_hz : int
@@ -113,6 +115,7 @@ class Board:
     capacity: Device
     clock_hz: int
     clock_source: ClockSource = ClockSource.PIN
+    clock_tolerance: float = 0.0
     constraints: str
     engine_clock_hz: int
     leds: tuple[Led, ...]
@@ -142,6 +145,11 @@ class Board:
         for name in ("title", "device", "package", "program"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must not be empty, not {getattr(self, name)!r}")
+        _check_kind("clock_tolerance", self.clock_tolerance, float)
+        if not 0.0 <= self.clock_tolerance < 1.0:
+            raise ValueError(
+                f"clock_tolerance must be in 0.0..1.0, 1.0 left out, not {self.clock_tolerance!r}"
+            )
         for name in ("clock_hz", "engine_clock_hz", "baud"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):

@@ -14,6 +14,7 @@ UPDUINO_V3 = Board(
     capacity=devices.ICE40UP5K,
     clock_hz=48_000_000,
     clock_source=ClockSource.HFOSC,
+    clock_tolerance=0.1,
     constraints="upduino_v3.pcf",
     engine_clock_hz=24_000_000,
     program="iceprog",

@@ -7,8 +7,6 @@ import hashlib
 import json
 import shutil
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from darb.golden import EngineModel, Image, read_image, schedule, steady_interval, timeline
@@ -17,68 +15,37 @@ from darb.golden.register_map import Storage
 from darb.hw.boards import Board
 from darb.hw.boards.devices import Family
 from darb.hw.expected_clock import expected_clock
+from darb.hw.flow.block_ram import NotInBlockRamError
 from darb.hw.flow.build_report import REPORT_JSON, REPORT_MARKDOWN, BuildReport
 from darb.hw.flow.critical_path import slowest_path
 from darb.hw.flow.design import BOARD_VERILOG, NETLIST, PLACED, TIMING, Design
 from darb.hw.flow.hierarchy import Hierarchy
 from darb.hw.flow.image_contents import ImageContents
 from darb.hw.flow.placement import PLACEMENT, read_placement
-from darb.hw.flow.project import PROJECT_FILES, write_project
+from darb.hw.flow.project import LEFT_BY_SCRIPT, PROJECT_FILES, write_project
 from darb.hw.flow.resources import over_capacity, read_usage
-from darb.hw.flow.step import BuildError, Step
+from darb.hw.flow.step import BuildError
 from darb.hw.flow.toolchain import TOOLCHAINS, Toolchain
 from darb.hw.flow.tools import find_tool
+from darb.hw.flow.workshop import Progress, Workshop
 from darb.hw.pll import reached_hz
 
-Progress = Callable[[str, int, int, str], None]
 FAILED = ".failed"
 """Added to the name of the output: where the logs of a failed build are."""
 BUILD_FILES = (
     *PROJECT_FILES,
+    *LEFT_BY_SCRIPT,
     *(toolchain.bitstream for toolchain in TOOLCHAINS.values()),
     *(REPORT_JSON, REPORT_MARKDOWN, PLACEMENT, "placement.png", TIMING, "*.log"),
 )
 """What a build writes, whichever its board."""
 
 
-class _Workshop:
-    """A directory where tools work; remembers who they were and how long each took."""
-
-    def __init__(self, directory: Path, progress: Progress, weights_only: bool) -> None:
-        self.directory = directory
-        self.tools: dict[str, str] = {}
-        self.seconds: dict[str, float] = {}
-        self._progress = progress
-        self._weights_only = weights_only
-
-    def run(self, steps: tuple[Step, ...], *, slow: bool = False) -> None:
-        """Run steps; `slow` ones are refused where only the weights may change."""
-        for step in steps:
-            if slow and self._weights_only and not step.is_cached(self.directory):
-                raise BuildError(
-                    "--weights-only exchanges the weights of a placed design, but none of this "
-                    "config, board, clock, seed and tools is at hand: build once without it"
-                )
-            self._progress(step.name, 0, 1, "")
-            start = time.perf_counter()
-            cached = step.run(
-                self.directory,
-                heard=lambda phase, step=step: self._progress(step.name, 0, 1, phase),
-            )
-            self.seconds[step.name] = 0.0 if cached else time.perf_counter() - start
-            self.tools[step.tool] = find_tool(step.tool).version
-            self._progress(step.name, 1, 1, "from the cache" if cached else "")
-
-    def read_json(self, name: str) -> dict:
-        """Return what a tool wrote."""
-        return json.loads((self.directory / name).read_text())
-
-
 def _count_block_rams(netlist: str, toolchain: Toolchain) -> int:
     return sum(netlist.count(f'"type": "{cell}"') for cell in toolchain.block_ram_cells)
 
 
-def _implement(workshop: _Workshop, board: Board, design: Design, contents: ImageContents) -> None:
+def _implement(workshop: Workshop, board: Board, design: Design, contents: ImageContents) -> None:
     """Place and route; with exchangeable contents where the chip has the block RAM for them."""
     toolchain = TOOLCHAINS[board.family]
     for exchangeable in (True, False):
@@ -87,14 +54,20 @@ def _implement(workshop: _Workshop, board: Board, design: Design, contents: Imag
         synthesis, *others = toolchain.implementation(board, tried)
         workshop.run((synthesis,), slow=True)
         netlist = (workshop.directory / synthesis.outputs[0]).read_text()
-        needed = _count_block_rams(netlist, toolchain)
-        if needed <= board.capacity.block_rams or not contents.exchangeable:
+        needed, most = _count_block_rams(netlist, toolchain), board.capacity.block_rams
+        if needed <= most or not contents.exchangeable:
             break
+        if workshop.weights_only:
+            raise BuildError(
+                f"--weights-only cannot be on {board.title} for this engine: all image memories in "
+                f"block RAM take {needed} of them, there are {most}; the small ones are in logic, "
+                "so that new weights need a new place and route"
+            )
     try:
         workshop.run(tuple(others), slow=True)
     except BuildError as error:
         log = workshop.directory / others[0].log
-        over = over_capacity(log.read_text()) if log.is_file() else {}
+        over = over_capacity(board.family, log.read_text()) if log.is_file() else {}
         if not over:
             raise
         needs = ", ".join(f"{use.used:,} {name} of {use.available:,}" for name, use in over.items())
@@ -103,7 +76,7 @@ def _implement(workshop: _Workshop, board: Board, design: Design, contents: Imag
         ) from error
 
 
-def _fill(workshop: _Workshop, board: Board, contents: ImageContents) -> None:
+def _fill(workshop: Workshop, board: Board, contents: ImageContents) -> None:
     """Bring the image in, make the bitstream, and read it back."""
     toolchain = TOOLCHAINS[board.family]
     if contents.exchangeable:
@@ -115,7 +88,7 @@ def _fill(workshop: _Workshop, board: Board, contents: ImageContents) -> None:
 
 
 def _report(
-    workshop: _Workshop,
+    workshop: Workshop,
     image: Image,
     board: Board,
     contents: ImageContents,
@@ -142,6 +115,7 @@ def _report(
         bitstream=toolchain.bitstream,
         bitstream_sha256=hashlib.sha256(bitstream).hexdigest(),
         clock_asked_hz=float(reached_hz(board, clock_hz)),
+        clock_tolerance=board.clock_tolerance,
         clock_reached_hz=1e6 * min(clock["achieved"] for clock in timing["fmax"].values()),
         usage=read_usage(board.family, timing, workshop.read_json(PLACED)),
         cycles=steady_interval(plan, image),
@@ -153,14 +127,28 @@ def _report(
     )
 
 
-def _keep_logs(workshop: Path, output: Path) -> Path:
-    """Copy what tells why a build failed to a directory beside the output."""
+def _keep_logs(workshop: Path, output: Path) -> str:
+    """Copy what tells why a build failed to a directory beside the output; say where."""
     failed = output.with_name(output.name + FAILED)
-    with replaced_directory(failed, BOARD_VERILOG, BUILD_FILES) as fresh:
+    try:
+        with replaced_directory(failed, BOARD_VERILOG, BUILD_FILES) as fresh:
+            for pattern in (BOARD_VERILOG, "*.log", TIMING):
+                for path in workshop.glob(pattern):
+                    shutil.copyfile(path, fresh / path.name)
+    except (OSError, ValueError) as error:
+        return f"; the logs could not be kept: {error}"
+    return f"; logs: {failed}"
+
+
+def _remove_logs(output: Path) -> None:
+    """Remove what `_keep_logs` left of an earlier failure."""
+    failed = output.with_name(output.name + FAILED)
+    if (failed / BOARD_VERILOG).is_file():
         for pattern in (BOARD_VERILOG, "*.log", TIMING):
-            for path in workshop.glob(pattern):
-                shutil.copyfile(path, fresh / path.name)
-    return failed
+            for path in failed.glob(pattern):
+                path.unlink()
+        if not any(failed.iterdir()):
+            failed.rmdir()
 
 
 def build(
@@ -220,6 +208,11 @@ def build(
             f"board must be one that open tools build for, not {board.name!r}: write its project "
             f"with 'darb generate --board {board.name}' and let Vivado build that"
         )
+    if weights_only and storage is Storage.RAM:
+        raise ValueError(
+            "weights_only must be left out with storage ram, whose bitstream holds no weights, "
+            f"not {weights_only!r}"
+        )
     image = read_image(image_directory)
     clock_hz = expected_clock(board, image.config) if clock_hz is None else clock_hz
     toolchain = TOOLCHAINS[board.family]
@@ -228,14 +221,13 @@ def build(
     with replaced_directory(output, BOARD_VERILOG, BUILD_FILES) as fresh:
         write_project(fresh, image, board, storage=storage, clock_hz=clock_hz, baud=baud, seed=seed)
         with tempfile.TemporaryDirectory(prefix=".darb-", dir=fresh.parent) as name:
-            workshop = _Workshop(Path(name), progress or _quiet, weights_only)
+            workshop = Workshop(Path(name), progress or _quiet, weights_only)
             for file in (BOARD_VERILOG, board.constraints):
                 shutil.copyfile(fresh / file, workshop.directory / file)
             try:
                 report = _build_in(workshop, image, board, storage, clock_hz, seed)
-            except BuildError as error:
-                failed = _keep_logs(workshop.directory, output)
-                raise BuildError(f"{error}; logs: {failed}") from None
+            except (BuildError, NotInBlockRamError) as error:
+                raise BuildError(f"{error}{_keep_logs(workshop.directory, output)}") from error
             for pattern in (toolchain.bitstream, TIMING, "*.log"):
                 for path in workshop.directory.glob(pattern):
                     shutil.copyfile(path, fresh / path.name)
@@ -243,19 +235,21 @@ def build(
             (fresh / PLACEMENT).write_text(json.dumps(placement) + "\n")
         (fresh / REPORT_JSON).write_text(json.dumps(report.to_dict(), indent=1) + "\n")
         (fresh / REPORT_MARKDOWN).write_text(report.to_markdown())
+    _remove_logs(output)
     return report
 
 
 def _build_in(
-    workshop: _Workshop, image: Image, board: Board, storage: Storage, clock_hz: int, seed: int
+    workshop: Workshop, image: Image, board: Board, storage: Storage, clock_hz: int, seed: int
 ) -> BuildReport:
     contents = ImageContents(image, board.family, storage)
     design = Design(
         constraints=board.constraints,
         memories=contents.files,
         exchangeable=True,
-        clock_hz=float(reached_hz(board, clock_hz)),
+        clock_hz=float(reached_hz(board, clock_hz)) * (1 + board.clock_tolerance),
         seed=seed,
+        judged_later=True,
     )
     _implement(workshop, board, design, contents)
     _fill(workshop, board, contents)
@@ -263,7 +257,7 @@ def _build_in(
         workshop, image, board, contents, storage=storage, clock_hz=clock_hz, seed=seed
     )
     if not report.timing_met:
-        reached = int(report.clock_reached_hz / 1e6)
+        reached = int(report.clock_reached_hz / (1 + board.clock_tolerance) / 1e6)
         raise BuildError(
             f"timing: {report.clock_asked_hz / 1e6:.2f} MHz were asked, "
             f"{report.clock_reached_hz / 1e6:.2f} reached (try --clock {reached}, or another "
@@ -272,7 +266,7 @@ def _build_in(
     return report
 
 
-def _hierarchy(workshop: _Workshop) -> Hierarchy:
+def _hierarchy(workshop: Workshop) -> Hierarchy:
     return Hierarchy.read((workshop.directory / NETLIST).read_text())
 
 

@@ -33,10 +33,11 @@ PROJECT_FILES = (
     *("*.lpf", "*.pcf", "*.cst", "*.xdc"),
 )
 """What `generate_project` writes."""
-_LEFT_BY_SCRIPT = (
+LEFT_BY_SCRIPT = (
     *("netlist.json", "placed.json", "timing.json", "top.config", "top.asc", "*.log", "*.jou"),
     *("top.bit", "top.bin", "top.fs", "*.rpt", "top.dcp"),
 )
+"""What running its script adds."""
 
 
 def _command(step: Step) -> str:
@@ -104,7 +105,7 @@ def write_project(
         constraints=board.constraints,
         memories=memories,
         exchangeable=False,
-        clock_hz=float(reached_hz(board, clock_hz)),
+        clock_hz=float(reached_hz(board, clock_hz)) * (1 + board.clock_tolerance),
         seed=seed,
     )
     (directory / SCRIPT).write_text(build_script(board, design))
@@ -147,7 +148,7 @@ def generate_project(
     """
     output = Path(output)
     image = read_image(image_directory)
-    known = (*PROJECT_FILES, *_LEFT_BY_SCRIPT)
+    known = (*PROJECT_FILES, *LEFT_BY_SCRIPT)
     with replaced_directory(output, BOARD_VERILOG, known) as fresh:
         write_project(fresh, image, board, storage=storage, clock_hz=clock_hz, baud=baud)
     return output

@@ -74,10 +74,15 @@ def read_usage(family: Family, timing: Mapping, placed: Mapping) -> dict[str, Us
 _UTILISATION = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s", re.MULTILINE)
 
 
-def over_capacity(log: str) -> dict[str, Usage]:
-    """Return what a nextpnr log says is needed more than the chip has, by the tool's own names."""
+def over_capacity(family: Family, log: str) -> dict[str, Usage]:
+    """Return what a nextpnr log says is needed more than the chip has.
+
+    By our name for it, where we have one, else by the tool's own.
+    """
+    ours = {bel: kind for kind, bels in _BELS[family].items() for bel in bels}
     usage = {name: Usage(int(used), int(most)) for name, used, most in _UTILISATION.findall(log)}
-    return {name: use for name, use in usage.items() if use.used > use.available}
+    over = {name: use for name, use in usage.items() if use.used > use.available}
+    return {ours.get(name, name): use for name, use in over.items()}
 
 
 def top_module(placed: Mapping) -> Mapping:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from darb.hw.flow.block_ram import random_contents, to_bits
 from darb.hw.flow.block_ram_text import CONTENTS_TEXTS
 from darb.hw.flow.design import Design
 from darb.hw.flow.image_contents import ImageContents
+from darb.hw.flow.step import Step
 from darb.hw.flow.toolchain import TOOLCHAINS
 from darb.hw.flow.tools import find_tool
 
@@ -143,9 +145,12 @@ def test_the_project_builds_by_hand(images, tmp_path):
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert (project / "top.bin").stat().st_size > 10_000
-    # What the script leaves does not keep the project from being written anew.
+    # What the script leaves does not keep a build or a project from being written anew.
+    assert (project / "netlist.json").exists()
+    build(images[0], board, project)
     generate_project(images[0], board, project)
     assert (project / "weights.mem").exists()
+    assert {path.name for path in project.iterdir()} >= {"build.sh", "weights.mem", "top.v"}
     assert not (project / "top.bin").exists()
 
 
@@ -197,7 +202,8 @@ def test_a_design_too_large_for_the_chip_says_what_is_over(tmp_path):
     image = pack(network, fit_config(network, lanes=16, rows=1))
     directory = write_image(image, tmp_path / "image")
     with pytest.raises(
-        BuildError, match=r"the design needs more than iCEBreaker has: .*\d+ ICESTORM_\w+ of \d+"
+        BuildError,
+        match=r"the design needs more than iCEBreaker has: .*\d+ (multiplier|block RAM) of \d+",
     ):
         build(directory, find_board("icebreaker"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -211,6 +217,31 @@ def test_weights_only_needs_a_placed_design(images, tmp_path, monkeypatch):
     ):
         build(images[0], find_board("icebreaker"), tmp_path / "out", weights_only=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_weights_only_where_contents_are_not_exchangeable_says_why(images, tmp_path, monkeypatch):
+    board = find_board("icebreaker")
+    small = replace(board, capacity=replace(board.capacity, block_rams=10))
+    monkeypatch.setattr(Step, "is_cached", lambda self, directory: True)
+    with pytest.raises(
+        BuildError,
+        match=r"--weights-only cannot be on iCEBreaker for this engine: all image memories in "
+        r"block RAM take \d+ of them, there are 10; the small ones are in logic",
+    ):
+        build(images[0], small, tmp_path / "out", weights_only=True)
+
+
+def test_weights_only_means_nothing_with_storage_ram(images, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"weights_only must be left out with storage ram, .* True"
+    ):
+        build(
+            images[0],
+            find_board("icebreaker"),
+            tmp_path / "out",
+            storage=Storage.RAM,
+            weights_only=True,
+        )
 
 
 def test_vivado_builds_for_xilinx(images, tmp_path):

@@ -173,8 +173,13 @@ def test_what_is_over_capacity():
         "Info: \t            TRELLIS_FF:  2408/24288     9%\n"
         "Info: \t                DP16KD:    60/   56   107%\n"
     )
-    assert over_capacity(log) == {"TRELLIS_COMB": Usage(30000, 24288), "DP16KD": Usage(60, 56)}
-    assert over_capacity("nothing") == {}
+    log += "Info: \t               EHXPLLL:     3/    2   150%\n"
+    assert over_capacity(Family.ECP5, log) == {
+        "LUT": Usage(30000, 24288),
+        "block RAM": Usage(60, 56),
+        "EHXPLLL": Usage(3, 2),
+    }
+    assert over_capacity(Family.ECP5, "nothing") == {}
 
 
 def report(**changes):
@@ -191,6 +196,7 @@ def report(**changes):
         "bitstream_sha256": "abcd",
         "clock_asked_hz": 24e6,
         "clock_reached_hz": 31.5e6,
+        "clock_tolerance": 0.0,
         "usage": {"LUT": Usage(10, 40)},
         "cycles": 96.0,
         "latency": 120,
@@ -218,6 +224,10 @@ def test_report_for_people():
     assert "| clock | 24.00 MHz asked, 31.50 MHz reached: timing met |" in page
     assert "| cycles a vector | 96 back to back, latency 120 |" in page
     assert "| critical path | Within a/b. |" in page
+    inexact = report(clock_tolerance=0.1, clock_reached_hz=26.5e6)
+    assert inexact.timing_met
+    assert not report(clock_tolerance=0.1, clock_reached_hz=26.3e6).timing_met
+    assert "24.00 MHz (+10 %) asked, 26.50 MHz reached" in inexact.to_markdown()
     missed = report(clock_reached_hz=20e6, cycles=96.5).to_markdown()
     assert "20.00 MHz reached: timing missed" in missed
     assert "| cycles a vector | 96.5 back to back, latency 120 |" in missed
