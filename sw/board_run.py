@@ -30,7 +30,7 @@ class BoardRun:
     outputs, expected : ndarray of int64, shape (B, words)
         Of the board and of the golden model.
     cycles, predicted_cycles : int
-        That the engine was busy, counted on the board and predicted.
+        That the engine was busy, counted on the board, modulo 2**32, and predicted.
     repeats : int
         Requests that were sent again; then the board may have counted more.
     seconds : float
@@ -54,8 +54,12 @@ class BoardRun:
     @property
     def exact(self) -> bool:
         """Whether every word, and the count of cycles where nothing was repeated, is right."""
-        right_cycles = self.cycles == self.predicted_cycles or self.repeats > 0
-        return self.mismatches == 0 and right_cycles
+        return self.mismatches == 0 and (self.right_cycles or self.repeats > 0)
+
+    @property
+    def right_cycles(self) -> bool:
+        """Whether as many cycles were counted as predicted; the counter wraps."""
+        return self.cycles == self.predicted_cycles % (1 << 32)
 
 
 def run_on_board(

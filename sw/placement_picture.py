@@ -107,7 +107,11 @@ def draw_placement(directory: str | Path) -> Path:
     )
     handle, name = tempfile.mkstemp(prefix=".placement.", suffix=".png", dir=directory)
     os.close(handle)
-    figure.savefig(name)
-    os.chmod(name, 0o644)
-    os.replace(name, directory / PICTURE)
+    try:
+        figure.savefig(name)
+        os.chmod(name, 0o644)
+        os.replace(name, directory / PICTURE)
+    except BaseException:
+        os.unlink(name)
+        raise
     return directory / PICTURE

@@ -7,6 +7,7 @@ interleaving synthesis chose; any other contents then go to the same places.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from darb.golden.bitfields import Words
 
 Bits = NDArray[np.bool_]
+Runs = dict[int, list[tuple[str, int, int, int]]]
 
 _KEY_ROWS = 32
 _STRIDES = (1, 2, 4, 8, 16, 32)
@@ -70,9 +72,9 @@ def _keys(bits: Bits) -> NDArray[np.uint32]:
     return np.ascontiguousarray(head.T).view("<u4").ravel()
 
 
-def _runs(memories: Mapping[str, Bits], rows: int) -> dict[int, tuple[str, int, int, int]]:
+def _runs(memories: Mapping[str, Bits], rows: int) -> Runs:
     """Return memory, first word, stride and bit of each run that a column may hold, by its key."""
-    runs = {}
+    runs: Runs = defaultdict(list)
     for name, bits in memories.items():
         for stride in _STRIDES:
             for base in range(0, len(bits), rows * stride):
@@ -81,7 +83,7 @@ def _runs(memories: Mapping[str, Bits], rows: int) -> dict[int, tuple[str, int, 
                     if len(run) < _KEY_ROWS:
                         continue
                     for bit, key in enumerate(_keys(run).tolist()):
-                        runs[key] = (name, first, stride, bit)
+                        runs[key].append((name, first, stride, bit))
     return runs
 
 
@@ -101,19 +103,17 @@ def locate(blocks: list[Bits], memories: Mapping[str, Bits]) -> dict[str, Places
         If a bit is not found; names the memory.
     """
     found = {name: np.full((3, *bits.shape), -1) for name, bits in memories.items()}
-    runs_by_rows: dict[int, dict[int, tuple[str, int, int, int]]] = {}
+    runs_by_rows: dict[int, Runs] = {}
     for number, block in enumerate(blocks):
         rows = len(block)
         if rows not in runs_by_rows:
             runs_by_rows[rows] = _runs(memories, rows)
         for column, key in enumerate(_keys(block).tolist()):
-            if key not in runs_by_rows[rows]:
-                continue
-            name, first, stride, bit = runs_by_rows[rows][key]
-            run = memories[name][first : first + rows * stride : stride, bit]
-            if np.array_equal(run, block[: len(run), column]):
-                where = found[name][:, first : first + rows * stride : stride, bit]
-                where[0], where[1], where[2] = number, np.arange(len(run)), column
+            for name, first, stride, bit in runs_by_rows[rows].get(key, ()):
+                run = memories[name][first : first + rows * stride : stride, bit]
+                if np.array_equal(run, block[: len(run), column]):
+                    where = found[name][:, first : first + rows * stride : stride, bit]
+                    where[0], where[1], where[2] = number, np.arange(len(run)), column
     for name, where in found.items():
         if (where < 0).any():
             word, bit = np.argwhere(where[0] < 0)[0].tolist()

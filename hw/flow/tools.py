@@ -74,7 +74,10 @@ def _said_version(command: tuple[str, ...]) -> str:
         lines = (done.stdout or done.stderr).splitlines()
         if done.returncode == 0 and lines:
             return lines[0].strip()
-    return "unknown"
+    # A tool that does not tell is known by its file.
+    path = Path(shutil.which(command[0]) or command[0])
+    status = path.stat()
+    return f"{path.name} of {status.st_size} bytes and time {status.st_mtime_ns}"
 
 
 def find_tool(name: str) -> Tool:

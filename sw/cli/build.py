@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darb.sw.cli.clock import clock_in_hz
 from darb.sw.cli.generate import StorageChoice
 from darb.sw.cli.output import check_output
 
@@ -60,7 +61,7 @@ def build(
             target,
             output,
             storage=Storage(storage),
-            clock_hz=None if clock is None else round(clock * 1e6),
+            clock_hz=clock_in_hz(clock),
             baud=baud,
             seed=seed,
             weights_only=weights_only,
@@ -69,17 +70,20 @@ def build(
         show("draw", 0, 1)
         draw_placement(output)
         show("draw", 1, 1)
-    _show(report, directory, output, target)
+    _show(report, directory, output, target, baud)
 
 
-def _show(report: BuildReport, directory: Path, output: Path, board: Board) -> None:
+def _show(
+    report: BuildReport, directory: Path, output: Path, board: Board, baud: int | None
+) -> None:
     from darb.sw.cli.screen import show_next, show_table
 
+    option = "" if baud is None else f" --baud {baud}"
     show_table(report.to_rows(), title=f"Build for {report.title}")
     show_next(
         f"Bitstream: {output / report.bitstream}   Report: {output / 'report.md'}   "
         f"Picture: {output / 'placement.png'}",
         "Next:",
         f"  {board.program} {output / report.bitstream}",
-        f"  darb run {directory} --port PORT",
+        f"  darb run {directory} --port PORT{option}",
     )

@@ -59,12 +59,12 @@ class _Interrupted(Exception):
 
 
 class _Terminated(BaseException):
-    """Signal TERM, as an exception, so that what was half written is cleaned away."""
+    """Signal TERM or HUP, as an exception, so that what was half written is cleaned away."""
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let signal TERM raise `_Terminated` while the body runs."""
+    """Let signals TERM and HUP raise `_Terminated` while the body runs."""
 
     def stop(number: int, frame: object) -> None:
         raise _Terminated
@@ -72,11 +72,15 @@ def _terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    # Windows knows no HUP; nohup lets a command ignore it, and so does this.
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class OneLineFailures(TyperGroup):

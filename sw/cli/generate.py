@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from darb.sw.cli.clock import clock_in_hz
 from darb.sw.cli.output import check_output
 
 
@@ -70,9 +71,13 @@ def generate(
             from darb.hw.flow import generate_project
 
             target = find_board(board)
-            clock_hz = None if clock is None else round(clock * 1e6)
             generate_project(
-                directory, target, output, storage=Storage(storage), clock_hz=clock_hz, baud=baud
+                directory,
+                target,
+                output,
+                storage=Storage(storage),
+                clock_hz=clock_in_hz(clock),
+                baud=baud,
             )
         show("generate", 1, 1)
     files = ", ".join(sorted(path.name for path in output.iterdir()))

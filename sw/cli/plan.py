@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darb.sw.cli.clock import clock_in_hz
 from darb.sw.cli.generate import StorageChoice
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def plan(
             lanes=lanes,
             rows=rows,
             storage=Storage(storage),
-            clock_hz=None if clock is None else round(clock * 1e6),
+            clock_hz=clock_in_hz(clock),
             progress=lambda done, total: show("plan", done, total),
         )
     _show_candidates(made)
@@ -201,5 +202,7 @@ def _show_next(
             f"--lanes {chosen.lanes} --rows {chosen.rows} -o {image}"
         )
     told = "" if clock is None else f" --clock {clock:g}"
-    lines.append(f"  darb build {image} --board {made.board.name}{options}{told} -o build/")
+    # Vivado makes the bitstream of these, from the project that darb writes.
+    command = "generate" if made.board.family == "xilinx" else "build"
+    lines.append(f"  darb {command} {image} --board {made.board.name}{options}{told} -o build/")
     show_next("", "Next:", *lines)

@@ -87,7 +87,7 @@ def _show(result: BoardRun, port: str, output: Path | None) -> None:
     show_table(rows, title="Board")
     if output is not None:
         show_next(f"Results: {output}")
-    if result.exact and result.cycles == result.predicted_cycles:
+    if result.exact and result.right_cycles:
         show_next("Every output and every cycle equals the golden model's.")
     elif result.exact:
         show_next("Every output equals the golden model's; cycles include requests sent again.")

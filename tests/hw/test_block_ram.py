@@ -44,7 +44,7 @@ def lay_out(rng, bits, rows, columns, stride):
     seed=st.integers(0, 2**32 - 1),
     geometry=st.sampled_from(list(GEOMETRIES.values())),
     shapes=st.lists(
-        st.tuples(st.integers(1, 1500), st.integers(1, 100), st.sampled_from([1, 2, 4])),
+        st.tuples(st.integers(1, 1500), st.integers(1, 100), st.sampled_from([1, 2, 4, 8])),
         min_size=1,
         max_size=4,
     ),

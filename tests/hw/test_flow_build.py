@@ -233,7 +233,7 @@ def test_weights_only_where_contents_are_not_exchangeable_says_why(images, tmp_p
 
 def test_weights_only_means_nothing_with_storage_ram(images, tmp_path):
     with pytest.raises(
-        ValueError, match=r"weights_only must be left out with storage ram, .* True"
+        ValueError, match=r"must be left out with storage ram, .* not True"
     ):
         build(
             images[0],

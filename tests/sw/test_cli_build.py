@@ -70,6 +70,10 @@ def test_refusals_are_one_line(image, tmp_path):
         "board must be one that open tools build for, not 'arty-a7-35'"
     )
     assert "baud" in refused("generate", image, "--board", "icebreaker", "-o", out, "--baud", "7e6")
+    for clock in ("inf", "nan", "-3", "0", "1e9"):
+        for command in ("build", "generate"):
+            message = refused(command, image, "--board", "icebreaker", "-o", out, "--clock", clock)
+            assert message.startswith("--clock must be in 0.1..1000 MHz, not ")
     assert "output_hz" in refused(
         "build", image, "--board", "icebreaker", "-o", out, "--clock", "1000"
     )

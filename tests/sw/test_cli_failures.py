@@ -58,6 +58,10 @@ def test_an_interrupt_is_told_in_one_line(tmp_path, monkeypatch):
 
 
 SLEEPER = """
+import signal
+
+# A parent that ignores HUP would hand that down.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 import sys, time
 import darb.sw.inspection
 from darb.sw.cli import app
@@ -76,7 +80,11 @@ app(["inspect", "x"])
 
 @pytest.mark.parametrize(
     ("number", "status", "line"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 143, "terminated"),
+    ],
 )
 def test_a_signal_cleans_up_and_is_told_in_one_line(number, status, line):
     command = [sys.executable, "-c", SLEEPER]
