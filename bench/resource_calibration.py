@@ -5,9 +5,6 @@ is not yet in bench/resource_rows.json exactly as ``darb build`` does, packs it 
 settles all counts but that of Gowin's pass-through LUTs, and adds a row. What was synthesised
 before comes out of the cache that DARB_CACHE names. Contents are random: they change no count, for
 every image memory is in block RAM.
-
-``python bench/resource_calibration.py --fit`` prints the coefficients that serve these rows best,
-none below zero, and how far each row is from its estimate then.
 """
 
 from __future__ import annotations
@@ -21,17 +18,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-from scipy.optimize import nnls
-
 from darb.golden import EngineConfig, OutputMode, Storage
 from darb.golden.bitfields import to_hex
-from darb.golden.fixed_point import MULTIPLIER_BITS
 from darb.golden.memory_map import memory_shapes
 from darb.hw.board_top import board_verilog
 from darb.hw.boards import Board, Family, chip_options, find_board
-from darb.hw.estimate.quantities import board_quantities
-from darb.hw.estimate.resource_estimate import GRAINS, map_memories
+from darb.hw.estimate.resource_estimate import GRAINS
 from darb.hw.flow.block_ram import random_contents
 from darb.hw.flow.design import NETLIST, TOP, Design
 from darb.hw.flow.hierarchy import Hierarchy
@@ -335,72 +327,8 @@ def _read_rows() -> list[dict]:
     return json.loads(ROWS.read_text()) if ROWS.is_file() else []
 
 
-# What is known needs no fit: an adder's bit, an ECP5's LUT RAM, a ROM of at most 16 words.
-_KNOWN = {
-    Family.ECP5: {"adder_bits": 1.0, "accumulator_bits": 1.0, "lut_rams": 4.0, "rom_bits": 0.0625},
-    Family.ICE40: {"adder_bits": 1.0, "rom_bits": 0.0625},
-    Family.GOWIN: {"adder_bits": 1.0, "rom_bits": 0.0625},
-    Family.XILINX: {"adder_bits": 1.0, "lut_rams": 4.0, "rom_bits": 0.0156},
-}
-
-
-def _solve(
-    quantities: list[dict[str, float]], counts: list[int], known: dict[str, float]
-) -> tuple[dict[str, float], list[float]]:
-    """Return the coefficients of least relative error, and each row's."""
-    names = sorted(
-        {name for row in quantities for name, value in row.items() if value} - known.keys()
-    )
-    matrix = np.array([[row.get(name, 0) for name in names] for row in quantities], dtype=float)
-    given = [sum(known.get(name, 0) * value for name, value in row.items()) for row in quantities]
-    weight = 1 / np.array(counts)
-    rest = np.array(counts) - given
-    solution, _ = nnls(matrix * weight[:, None], rest * weight)
-    fitted = {name: round(float(x), 3) for name, x in zip(names, solution, strict=True) if x}
-    whole = known | fitted
-    errors = [
-        sum(whole.get(name, 0) * value for name, value in row.items()) / count - 1
-        for row, count in zip(quantities, counts, strict=True)
-    ]
-    return whole, errors
-
-
-def _fit_board(board: Board, rows: list[dict]) -> None:
-    luts, ffs, bits = [], [], []
-    for row in rows:
-        config, storage = EngineConfig.from_dict(row["config"]), Storage(row["storage"])
-        exchangeable = storage is Storage.ROM
-        memories = map_memories(config, storage, board.family, exchangeable=exchangeable)
-        total, further, registers = collections.Counter(), collections.Counter(), 0
-        for part in board_quantities(config, storage, board.family, memories).values():
-            total.update(part.luts)
-            further.update(part.ffs)
-            registers += part.register_bits
-        if board.family is Family.XILINX:
-            # Here all products are in logic.
-            product = config.activation_bits * config.weight_bits
-            total["product_bits"] = config.multipliers * product
-            total["product_bits"] += config.accumulator_bits * (MULTIPLIER_BITS + 1)
-        luts.append(dict(total))
-        ffs.append({**further, "registers": registers})
-        bits.append(row["ffs"])
-    coefficients, errors = _solve(ffs, bits, {"registers": 1.0})
-    print(f"{board.family}: flip-flops {coefficients}")
-    print("  errors", " ".join(f"{error:+.1%}" for error in errors))
-    if board.family in (Family.ICE40, Family.GOWIN):
-        for row, count in zip(luts, bits, strict=True):
-            row["ffs"] = count
-    coefficients, errors = _solve(luts, [row["luts"] for row in rows], _KNOWN[board.family])
-    print(f"{board.family}: look-up tables {coefficients}")
-    print("  errors", " ".join(f"{error:+.1%}" for error in errors))
-
-
 def main() -> None:
-    """Measure what is missing, writing each row as it is known; or fit."""
-    if "--fit" in sys.argv[1:]:
-        for name in BOARDS:
-            _fit_board(find_board(name), [row for row in _read_rows() if row["board"] == name])
-        return
+    """Measure what is missing; write each row as it is known."""
     known = {(row["board"], row["storage"], json.dumps(row["config"])) for row in _read_rows()}
     for name in sys.argv[1:] or BOARDS:
         for storage, config in designs(name):

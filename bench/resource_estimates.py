@@ -1,8 +1,9 @@
 """What hw/estimate says of engines before synthesis, against what place and route then counts.
 
 Run it with ``python bench/resource_estimates.py [NAME ...]``: it places and routes every design
-below as ``darb build`` does, one after another, and writes docs/results/resources.md. What was
-built before comes out of the cache that DARB_CACHE names. The largest takes some ten minutes.
+below as ``darb build`` does, one after another, keeps what each takes in bench/resource_facts.json,
+and writes docs/results/resources.md. A design whose facts are known is not built again: take them
+out of that file to have it built anew. The largest takes some ten minutes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from darb.golden import (
     fit_config,
     pack,
 )
-from darb.golden.bitfields import to_hex
+from darb.golden.bitfields import Words, to_hex
 from darb.golden.memory_map import memory_shapes
 from darb.hw.board_top import board_verilog
 from darb.hw.boards import Board, find_board
@@ -39,6 +40,7 @@ from darb.hw.flow.toolchain import TOOLCHAINS
 from darb.hw.flow.tools import find_tool
 
 REPORT = Path(__file__).parents[1] / "docs" / "results" / "resources.md"
+FACTS = Path(__file__).parent / "resource_facts.json"
 EXACT = (LUT_RAM, BLOCK_RAM, MULTIPLIER)
 DIGITS = (64, 256, 128, 10)
 _SEED = 5
@@ -128,18 +130,23 @@ def random_network(subject: Subject) -> IntegerNetwork:
     return IntegerNetwork(layers=tuple(layers), weight_bits=subject.weight_bits)
 
 
+def engine_of(subject: Subject) -> tuple[EngineConfig, dict[str, Words] | None]:
+    """Return the engine, and its image memories where the network is random."""
+    if subject.config is not None:
+        return subject.config, None
+    network = random_network(subject)
+    shape = {"lanes": subject.lanes, "rows": subject.rows}
+    config = fit_config(network, **shape, output_mode=subject.mode)
+    return config, pack(network, config).memories
+
+
 def _counted(netlist: str, cells: tuple[str, ...]) -> int:
     return sum(netlist.count(f'"type": "{cell}"') for cell in cells)
 
 
 def build(subject: Subject, board: Board) -> tuple[EngineConfig, dict[str, Usage], float, bool]:
     """Return the engine, what it takes, the clock in MHz, and whether contents are exchangeable."""
-    config, own = subject.config, None
-    if config is None:
-        network = random_network(subject)
-        shape = {"lanes": subject.lanes, "rows": subject.rows}
-        config = fit_config(network, **shape, output_mode=subject.mode)
-        own = pack(network, config).memories
+    config, own = engine_of(subject)
     toolchain = TOOLCHAINS[board.family]
     clock = expected_clock(board, config)
     shapes = memory_shapes(config) if subject.storage is Storage.ROM else {}
@@ -214,36 +221,70 @@ def report(rows: list[list[str]], worst: dict[str, float], tools: list[str]) -> 
     return "\n".join(lines) + "\n"
 
 
+def _read_facts() -> dict[str, dict]:
+    return json.loads(FACTS.read_text()) if FACTS.is_file() else {}
+
+
+def fact_of(subject: Subject) -> dict:
+    """Return what a design takes: from an earlier run of its engine, or from a build now."""
+    board, key = find_board(subject.board), f"{subject.name} on {subject.board}"
+    known = _read_facts().get(key)
+    config = engine_of(subject)[0].to_dict()
+    if known and known["config"] == config:
+        return known
+    start = time.perf_counter()
+    _, usage, reached, exchangeable = build(subject, board)
+    fact = {
+        "config": config,
+        "exchangeable": exchangeable,
+        "usage": {kind: [item.used, item.available] for kind, item in usage.items()},
+        "clock_mhz": round(reached, 1),
+    }
+    text = json.dumps({**_read_facts(), key: fact}, indent=1)
+    FACTS.write_text(text + "\n")
+    print(f"{key}: built in {time.perf_counter() - start:.0f} s", flush=True)
+    return fact
+
+
+def _tools() -> list[str]:
+    empty = Design(constraints="", memories=(), exchangeable=True, clock_hz=1)
+    boards = {find_board(subject.board).family: find_board(subject.board) for subject in SUBJECTS}
+    steps = [
+        step
+        for family, board in boards.items()
+        for step in TOOLCHAINS[family].implementation(board, empty)
+    ]
+    return sorted({find_tool(step.tool).version for step in steps})
+
+
 def main() -> None:
-    """Build, compare, print and write."""
+    """Build what was not built yet; compare, print and write."""
     wanted = sys.argv[1:]
-    rows, worst, tools = [], dict.fromkeys(RESOURCES, 0.0), set()
     for subject in SUBJECTS:
-        if wanted and subject.name not in wanted:
+        if subject.name in wanted or not wanted:
+            fact_of(subject)
+    rows, worst, facts = [], dict.fromkeys(RESOURCES, 0.0), _read_facts()
+    for subject in SUBJECTS:
+        fact = facts.get(f"{subject.name} on {subject.board}")
+        if fact is None:
             continue
-        board, start = find_board(subject.board), time.perf_counter()
-        config, facts, reached, exchangeable = build(subject, board)
+        board, config = find_board(subject.board), EngineConfig.from_dict(fact["config"])
+        usage = {kind: Usage(*pair) for kind, pair in fact["usage"].items()}
         estimate = estimate_resources(board, config, storage=subject.storage)
-        assert estimate.exchangeable == exchangeable
-        for kind, fact in facts.items():
-            if fact.used:
-                error = abs(estimate.usage[kind].used - fact.used) / fact.used
+        assert estimate.exchangeable == fact["exchangeable"]
+        for kind, item in usage.items():
+            if item.used:
+                error = abs(estimate.usage[kind].used - item.used) / item.used
                 worst[kind] = max(worst[kind], error)
-        for step in TOOLCHAINS[board.family].implementation(
-            board, Design(constraints="", memories=(), exchangeable=True, clock_hz=1)
-        ):
-            tools.add(find_tool(step.tool).version)
-        storage = subject.storage.value + (
-            "" if exchangeable or subject.storage is not Storage.ROM else ", with the netlist"
-        )
-        cells = _cells(estimate.usage, facts)
-        rows.append([board.name, subject.name, storage, *cells, f"{reached:.1f}"])
-        print(f"{time.perf_counter() - start:6.0f} s  {' | '.join(rows[-1])}", flush=True)
-    text = report(rows, worst, sorted(tools))
-    if not wanted:
-        REPORT.parent.mkdir(parents=True, exist_ok=True)
-        REPORT.write_text(text)
-    print(text.splitlines()[-3])
+        storage = subject.storage.value
+        if subject.storage is Storage.ROM and not fact["exchangeable"]:
+            storage += ", with the netlist"
+        cells = _cells(estimate.usage, usage)
+        rows.append([board.name, subject.name, storage, *cells, f"{fact['clock_mhz']:.1f}"])
+    text = report(rows, worst, _tools())
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """How many look-up tables and flip-flops the quantities of an engine take in each family.
 
-Fitted by ``bench/resource_calibration.py --fit`` to bench/resource_rows.json: yosys 0.70 and
-nextpnr 0.11 for ECP5, iCE40 and Gowin, every row within 5 %. For xilinx yosys 0.70 alone, with all
-products in logic, which the fit then takes off; Vivado's own counts are not known to it, and it
-will move registers into multipliers that are counted here as flip-flops. Those that are whole are
-known: an adder takes a look-up table a bit, a LUT RAM four. known_layers is from builds for iCE40
-that bench/resource_estimates.py compares.
+Fitted by ``bench/resource_fit.py`` to bench/resource_rows.json, every row within 5 %: yosys 0.70
+and nextpnr 0.11 for ECP5, iCE40 and Gowin. For xilinx yosys 0.70 alone, with all products in logic,
+which the fit then takes off; Vivado's own counts are not known to it, and it will move registers
+into multipliers that are counted here as flip-flops. Those that are whole are known: an adder takes
+a look-up table a bit, a LUT RAM four. known_layers is from two builds for iCE40 in
+bench/resource_facts.json.
 """
 
 from __future__ import annotations

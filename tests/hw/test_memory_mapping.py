@@ -58,7 +58,8 @@ def _by_yosys(family, memories, rng, directory, *, in_block_ram):
     (directory / "top.v").write_text(text + "endmodule\n")
     define = "-D DARB_ROM_GRAIN=1 " if in_block_ram else ""
     script = f"read_verilog {define}top.v; {_COMMANDS[family]} -top top -run begin:map_ffram; "
-    command = [*find_tool("yosys").command, "-q", "-p", script + "select -module top; write_json -selected netlist.json"]
+    script += "select -module top; write_json -selected netlist.json"
+    command = [*find_tool("yosys").command, "-q", "-p", script]
     subprocess.run(command, cwd=directory, check=True, capture_output=True)
     counts = [[0.0, 0] for _ in memories]
     cells = json.loads((directory / "netlist.json").read_text())["modules"]["top"]["cells"]
