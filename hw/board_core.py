@@ -16,6 +16,9 @@ from darb.hw.command_executor import engine_signature
 from darb.hw.host_link import HostLink
 from darb.hw.uart import uart_divisor
 
+_MIN_BAUD = round(25 / SILENCE_SECONDS)
+"""Two bytes, and half of one to spare, must fit into the silence that ends a frame."""
+
 
 class BoardCore(wiring.Component):
     """An engine behind a serial port, in the domain ``sync``.
@@ -27,7 +30,8 @@ class BoardCore(wiring.Component):
     clock_hz : int
         Of ``sync``.
     baud : int
-        Of the serial port, at most 1 % from a division of `clock_hz`.
+        Of the serial port, at most 1 % from a division of `clock_hz`; at least 500 unless `timeout`
+        is given.
     capacity : int, optional
         See `HostLink`.
     timeout : int, optional
@@ -66,6 +70,11 @@ class BoardCore(wiring.Component):
     ) -> None:
         self._engine = AxiEngine(config=config, memories=memories, storage=storage)
         divisor = uart_divisor(clock_hz, baud)
+        if timeout is None and baud < _MIN_BAUD:
+            raise ValueError(
+                f"baud must be at least {_MIN_BAUD}, for a silence of {SILENCE_SECONDS:g} s to end "
+                f"a frame, not {baud!r}"
+            )
         self._signature = engine_signature(config)
         self._link = HostLink(
             config=config,

@@ -12,7 +12,7 @@ from darb.golden.register_map import Storage
 from darb.hw.board_core import BoardCore
 from darb.hw.boards import Board
 from darb.hw.boards.board import ClockSource
-from darb.hw.pll import make_pll
+from darb.hw.pll import make_pll, reached_hz
 from darb.hw.verilog import component_verilog
 
 TOP = "top"
@@ -43,8 +43,11 @@ class BoardTop(wiring.Component):
 
     Raises
     ------
+    TypeError
+        If an argument is of the wrong kind.
     ValueError
-        If the PLL does not reach `clock_hz`, or no division of it comes near `baud`.
+        If the PLL does not reach `clock_hz`, or no division of what it does reach comes near
+        `baud`; see also `BoardCore`.
     """
 
     def __init__(
@@ -59,7 +62,10 @@ class BoardTop(wiring.Component):
         self._board = board
         self._clock = make_pll(board, clock_hz)
         self._core = BoardCore(
-            config=config, storage=storage, clock_hz=clock_hz, baud=baud or board.baud
+            config=config,
+            storage=storage,
+            clock_hz=round(reached_hz(board, clock_hz)),
+            baud=board.baud if baud is None else baud,
         )
         clock = {"clk": In(1)} if board.clock_source is ClockSource.PIN else {}
         leds = {led.port: Out(1) for led in board.leds}

@@ -29,6 +29,13 @@ def test_its_verilog_is_the_same_each_time_and_has_the_boards_ports(storage):
         ({"storage": "rom"}, TypeError, "storage must be a Storage, not 'rom'"),
         ({"clock_hz": 2_000_000}, ValueError, "baud must be at most 500000 at 2000000 Hz, not 1"),
         ({"baud": 5_000_000}, ValueError, "baud must be within 1 % of a division of 24000000 Hz"),
+        ({"baud": 1e6}, TypeError, "baud must be an int, not 1000000.0"),
+        ({"baud": 0}, ValueError, "baud must be at least 1, not 0"),
+        (
+            {"baud": 300},
+            ValueError,
+            "baud must be at least 500, for a silence of 0.05 s to end a frame, not 300",
+        ),
         ({"timeout": 100}, ValueError, "timeout must be at least 480, two bytes, not 100"),
         ({"capacity": 255}, ValueError, "capacity must be a power of two in 256..32768, not 255"),
         ({"config": small_config(output_depth=20000)}, ValueError, "output_depth must be at most"),
