@@ -15,9 +15,14 @@ from torch import nn
 from torch.nn import functional
 
 from darb.sw.datasets import Dataset
+from darb.sw.distillation import distillation_loss
+from darb.sw.pruning.admm import Admm
 from darb.sw.pruning.chain import evaluating
 from darb.sw.pruning.pruner import Pruner
 from darb.sw.validation import MOST_SEED, check_int
+
+# The largest learning rate over the first, and the first over the last.
+_FIRST_SHARE, _LAST_SHARE = 25.0, 1e4
 
 
 def mlp(sizes: Sequence[int], *, dropout: float = 0.0, seed: int = 0) -> nn.Sequential:
@@ -116,6 +121,8 @@ def train(
     weight_decay: float = 0.0,
     shift: int = 0,
     pruner: Pruner | None = None,
+    admm: Admm | None = None,
+    schedule_epochs: int | None = None,
     teacher: nn.Module | None = None,
     temperature: float = 4.0,
     on_epoch: Callable[[Epoch], None] | None = None,
@@ -144,10 +151,18 @@ def train(
     pruner : Pruner, optional
         Prepared on this model; its step follows each optimizer step. While it ramps up no epoch
         counts as best.
+    admm : Admm, optional
+        Prepared on this model; its penalty is added to the loss, its step follows each optimizer
+        step.
+    schedule_epochs : int, optional
+        Learning-rate rewinding (Renda et al., "Comparing rewinding and fine-tuning in neural
+        network pruning", ICLR 2020): of a schedule this long only the last `epochs` are run, so
+        that a pruned network goes once more through what the dense one ended with. By default
+        the schedule is `epochs` long: rewound to its start.
     teacher : torch.nn.Module, optional
-        Its outputs, softened by `temperature`, are learned besides the labels, half and half
-        (Hinton et al., "Distilling the knowledge in a neural network", 2015).
+        Its outputs are learned besides the labels, half and half; see `distillation_loss`.
     temperature : float
+        Softens them.
     on_epoch : callable, optional
         Called with an `Epoch` after each.
 
@@ -160,13 +175,13 @@ def train(
     check_int("seed", seed, 0, MOST_SEED)
     check_int("batch", batch, 1)
     check_int("shift", shift, 0)
+    if schedule_epochs is not None:
+        check_int("schedule_epochs", schedule_epochs, epochs)
     generator = torch.Generator().manual_seed(seed)
     images, labels = torch.as_tensor(dataset.train_x), torch.as_tensor(dataset.train_y)
     steps = -(-len(images) // batch)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, lr, total_steps=epochs * steps, pct_start=0.05, cycle_momentum=False
-    )
+    schedule = _schedule(optimizer, lr, steps * (schedule_epochs or epochs), steps * epochs)
     best, best_state = -1.0, copy.deepcopy(model.state_dict())
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -184,13 +199,18 @@ def train(
                 loss = functional.cross_entropy(outputs, y)
                 if teacher is not None:
                     wanted = logits(teacher, x) if taught is None else taught[chosen]
-                    loss = (loss + _distillation(outputs, wanted, temperature)) / 2
+                    apart = distillation_loss(outputs, wanted, temperature=temperature)
+                    loss = (loss + apart) / 2
+                if admm is not None:
+                    loss = loss + admm.penalty()
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 schedule.step()
                 if pruner is not None:
                     pruner.step()
+                if admm is not None:
+                    admm.step()
                 total += float(loss.detach()) * len(x)
             validation = accuracy(model, dataset.validation_x, dataset.validation_y)
             # Later epochs win ties: their learning rate is smaller.
@@ -204,14 +224,27 @@ def train(
     return best
 
 
-def _distillation(outputs: torch.Tensor, taught: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Return the divergence from the teacher's softened outputs, scaled as the labels' loss."""
-    return functional.kl_div(
-        functional.log_softmax(outputs / temperature, dim=1),
-        functional.log_softmax(taught / temperature, dim=1),
-        reduction="batchmean",
-        log_target=True,
-    ) * (temperature * temperature)
+def _schedule(
+    optimizer: torch.optim.Optimizer, lr: float, total: int, last: int
+) -> torch.optim.lr_scheduler.OneCycleLR:
+    """Return the `last` steps of a schedule of `total`."""
+    skipped = total - last
+    if skipped:
+        # What the scheduler would have left behind after the steps that are skipped.
+        first = lr / _FIRST_SHARE
+        rates = {"initial_lr": first, "max_lr": lr, "min_lr": first / _LAST_SHARE}
+        for group in optimizer.param_groups:
+            group.update(rates)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        lr,
+        total_steps=total,
+        pct_start=0.05,
+        cycle_momentum=False,
+        div_factor=_FIRST_SHARE,
+        final_div_factor=_LAST_SHARE,
+        last_epoch=skipped - 1,
+    )
 
 
 def _shifted(x: torch.Tensor, shift: int, generator: torch.Generator) -> torch.Tensor:

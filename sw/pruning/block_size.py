@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from darb.sw.pruning.selection import largest
 from darb.sw.pruning.slots import in_segments, largest_k, least_slots, row_slots
 
 _CHUNK = 256
@@ -56,13 +57,7 @@ def row_densities(layers: Sequence[NDArray[np.floating]], budget: float) -> list
         How many weights are large; equal scores count in storage order.
     """
     flat = np.concatenate([scores.ravel() for scores in layers])
-    large = int(min(budget, flat.size))
-    chosen = np.zeros(flat.size, dtype=bool)
-    if large:
-        edge = np.partition(flat, flat.size - large)[flat.size - large]
-        np.greater(flat, edge, out=chosen)
-        ties = np.flatnonzero(flat == edge)
-        chosen[ties[: large - np.count_nonzero(chosen)]] = True
+    chosen = largest(flat, int(min(budget, flat.size)))
     ends = np.cumsum([scores.size for scores in layers])
     parts = np.split(chosen, ends[:-1])
     return [

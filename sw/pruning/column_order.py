@@ -17,6 +17,28 @@ def natural_order(columns: int) -> NDArray[np.int32]:
     return np.arange(columns, dtype=np.int32)
 
 
+def in_order(matrix: NDArray, columns: NDArray[np.integer]) -> NDArray:
+    """Return the columns that an order stores, in that order; `matrix` itself if it is natural."""
+    if np.array_equal(columns, natural_order(matrix.shape[1])):
+        return matrix
+    # Indexing would leave the result transposed in memory, and all that follows slow.
+    return matrix.take(columns, axis=1)
+
+
+def from_order(
+    stored: NDArray[np.bool_], columns: NDArray[np.integer], count: int
+) -> NDArray[np.bool_]:
+    """Return a mask of stored columns as one of all `count` columns: the reverse of `in_order`."""
+    if np.array_equal(columns, natural_order(count)):
+        return stored
+    # Column 0 of the wider mask is what columns that are left out take.
+    wide = np.zeros((len(stored), columns.size + 1), dtype=bool)
+    wide[:, 1:] = stored
+    place = np.zeros(count, dtype=np.intp)
+    place[columns] = np.arange(1, columns.size + 1)
+    return wide.take(place, axis=1)
+
+
 def kept_columns(
     energy: NDArray[np.float64], *, left_out: float | None = None, multiple: int = 1
 ) -> int:

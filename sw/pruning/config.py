@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from darb.sw.pruning.method import Method
+from darb.sw.pruning.methods import method_of
+from darb.sw.pruning.regular_blocks import ASSIGNMENTS, REGULAR
 from darb.sw.validation import (
     MOST_LANES,
     MOST_ROWS,
@@ -16,8 +19,6 @@ from darb.sw.validation import (
     check_ratio,
 )
 
-METHODS = ("darb", "bmwm")
-ASSIGNMENTS = ("energy", "density")
 SALIENCIES = ("magnitude", "activation")
 ORDERS = ("natural", "spread")
 
@@ -57,7 +58,7 @@ class LayerOverride:
 
 @dataclass(frozen=True, kw_only=True)
 class PruneConfig:
-    """How a network is pruned to regular blocks.
+    """How a network is pruned.
 
     Parameters
     ----------
@@ -66,27 +67,33 @@ class PruneConfig:
         ``weights / ratio`` slots are spent. When `lanes` or `rows` is given, the slots that the
         engine pads count as spent. At ratio 1 every weight of a stored column stays, whatever the
         padding.
-    method : {'darb', 'bmwm'}
-        DARB gives every row a block size of its own, BMWM gives a layer one.
+    method : str or Method
+        DARB ('darb') gives every row a block size of its own, BMWM ('bmwm') gives a layer one.
+        The others are `Irregular` ('irregular'), `Structured` ('structured'), `SquareBlocks`
+        ('block'), `NOfM` ('n_m') and `BankBalanced` ('bank_balanced'), by name with their
+        defaults or as an object with settings of their own.
     assignment : {'energy', 'density'}
-        How rows get their block sizes (see `darb.sw.pruning.assign`).
+        How rows get their block sizes (see `darb.sw.pruning.assign`); for 'darb' and 'bmwm'.
     saliency : {'magnitude', 'activation'}
         What a weight is worth: ``|w|``, or ``|w| * rms(x)`` with x the weight's input over
         calibration data, measured once, before anything is pruned.
-    order : {'natural', 'spread'}
+    order : {'natural', 'spread'}, optional
         Column order: the network's own with every column, or a seeded random one that leaves out
         dead columns and the least salient. It is chosen once; columns that are left out are
-        pruned at once, before the ramp.
+        pruned at once, before the ramp. By default spread for 'darb' and 'bmwm', natural for the
+        others; methods whose masks depend on no order take no other.
     left_out : float, optional
         Share of each layer's columns that is left out, the least salient first. None leaves out
         none in natural order; in spread order see `darb.sw.pruning.kept_columns`.
     lanes : int, optional
         S of the engine. Blocks then restart at each of S segments, so that no slot is padding.
-        None lets blocks run through the whole row, for an engine not yet known.
+        None lets blocks run through the whole row, for an engine not yet known. For 'darb',
+        'bmwm' and 'n_m'.
     rows : int, optional
         R of the engine. Block sizes then go to R rows at a time, so that no row slot stays empty.
+        For methods with row patterns.
     max_k : int
-        Largest block size is ``2**max_k`` columns.
+        Largest block size of 'darb' and 'bmwm' is ``2**max_k`` columns.
     seed : int
         Of the spread order.
     ramp_steps : int
@@ -105,10 +112,10 @@ class PruneConfig:
     """
 
     ratio: float
-    method: str = "darb"
+    method: str | Method = "darb"
     assignment: str = "energy"
     saliency: str = "activation"
-    order: str = "spread"
+    order: str | None = None
     left_out: float | None = None
     lanes: int | None = None
     rows: int | None = None
@@ -120,16 +127,17 @@ class PruneConfig:
 
     def __post_init__(self) -> None:
         check_ratio(self.ratio)
-        check_choice("method", self.method, METHODS)
         check_choice("assignment", self.assignment, ASSIGNMENTS)
         check_choice("saliency", self.saliency, SALIENCIES)
-        check_choice("order", self.order, ORDERS)
+        if self.order is not None:
+            check_choice("order", self.order, ORDERS)
         check_left_out(self.left_out)
         if self.lanes is not None:
             check_power_of_two("lanes", self.lanes, MOST_LANES)
         if self.rows is not None:
             check_power_of_two("rows", self.rows, MOST_ROWS)
         check_int("max_k", self.max_k, 0, 12)
+        rule = self.rule
         check_int("seed", self.seed, 0, MOST_SEED)
         check_int("ramp_steps", self.ramp_steps, 0)
         check_int("ramp_every", self.ramp_every, 1)
@@ -141,11 +149,31 @@ class PruneConfig:
             if not isinstance(override, LayerOverride):
                 raise TypeError(f"layers[{name!r}] must be a LayerOverride, not {override!r}")
         object.__setattr__(self, "layers", dict(self.layers))
+        rule.check_engine(lanes=self.lanes, rows=self.rows)
+        if not rule.ordered:
+            for source in (self, *self.layers.values()):
+                if source.order not in (None, "natural"):
+                    raise ValueError(
+                        f"order must be natural for method {rule.name}, not {source.order!r}"
+                    )
+                if source.left_out:
+                    raise ValueError(
+                        f"left_out must be left out for method {rule.name}, not {source.left_out!r}"
+                    )
+
+    @property
+    def rule(self) -> Method:
+        """The method, with its settings."""
+        return method_of(self.method, assignment=self.assignment, max_k=self.max_k)
 
     def order_of(self, name: str) -> str:
         """Return the column order of layer `name`."""
         override = self.layers.get(name)
-        return self.order if override is None or override.order is None else override.order
+        if override is not None and override.order is not None:
+            return override.order
+        if self.order is not None:
+            return self.order
+        return "spread" if self.rule.name in REGULAR else "natural"
 
     def left_out_of(self, name: str) -> float | None:
         """Return the share of columns that layer `name` leaves out."""

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from darb.sw.pruning.block_size import assign
 from darb.sw.pruning.column_order import kept_columns, natural_order, spread_order
 from darb.sw.pruning.config import PruneConfig
-from darb.sw.pruning.masking import Mask, layer_mask
+from darb.sw.pruning.free_mask import FreeMask
+from darb.sw.pruning.masking import Mask
+from darb.sw.pruning.method import LayerScores
 from darb.sw.pruning.saliency import activation, column_energy, magnitude
-from darb.sw.pruning.slots import budget_of
 
 
 def scores_of(
@@ -28,7 +28,7 @@ def scores_of(
 
 
 def column_orders(
-    scores: Mapping[str, NDArray[np.floating]], config: PruneConfig
+    scores: Mapping[str, NDArray[np.floating]], config: PruneConfig, *, chained: bool = True
 ) -> dict[str, NDArray[np.int32]]:
     """Choose each layer's column order, the last layer's first.
 
@@ -40,6 +40,8 @@ def column_orders(
     scores : mapping of str to ndarray, shape (M, N)
         Layers in order of execution.
     config : PruneConfig
+    chained : bool
+        Whether the outputs of one layer are the inputs of the next, so that rows can be dead.
 
     Returns
     -------
@@ -66,7 +68,7 @@ def column_orders(
             orders[name] = np.sort(salient).astype(np.int32)
         else:
             orders[name] = natural_order(energy.size)
-        live = np.sort(orders[name])
+        live = np.sort(orders[name]) if chained else slice(None)
     return {name: orders[name] for name in names}
 
 
@@ -76,34 +78,41 @@ def network_masks(
     config: PruneConfig,
     *,
     ratio: float | None = None,
-) -> dict[str, Mask]:
+    chained: bool = True,
+    areas: Mapping[str, int] | None = None,
+) -> dict[str, Mask | FreeMask]:
     """Choose the masks of all layers together.
 
     Parameters
     ----------
     scores : mapping of str to ndarray, shape (M, N)
-        Layers in order of execution; the outputs of one are the inputs of the next.
+        Layers in order of execution.
     orders : mapping of str to ndarray of int32
         What `column_orders` returned.
     config : PruneConfig
     ratio : float, optional
         Instead of the config's, on the way there. Layers with a ratio of their own follow in
         proportion of their logarithms.
+    chained : bool
+        Whether the outputs of one layer are the inputs of the next. Rows that no column of the
+        next layer names are then dead.
+    areas : mapping of str to int, optional
+        Columns of an input channel, by layer; 1 where it names none.
 
     Returns
     -------
-    dict of str to Mask
+    dict of str to Mask or FreeMask
 
     Raises
     ------
     ValueError
-        If blocks of ``2**max_k`` columns cannot reach the ratio.
+        If the method cannot reach the ratio.
     """
     names = list(scores)
     live = {}
     for name, after in zip(names, [*names[1:], None], strict=True):
         live[name] = np.ones(len(scores[name]), dtype=bool)
-        if after is not None:
+        if chained and after is not None:
             live[name][:] = False
             live[name][orders[after]] = True
     ratio = config.ratio if ratio is None else ratio
@@ -115,18 +124,10 @@ def network_masks(
         groups.append((shared, ratio))
     masks = {}
     for members, goal in groups:
-        stored = [scores[name][live[name]][:, orders[name]] for name in members]
-        weights = sum(scores[name].size for name in members)
-        engine = {"lanes": config.lanes, "rows": config.rows, "max_k": config.max_k}
-        block_sizes = assign(
-            stored,
-            budget=budget_of(stored, weights=weights, ratio=goal, **engine),
-            method=config.method,
-            assignment=config.assignment,
-            **engine,
-        )
-        for name, sizes in zip(members, block_sizes, strict=True):
-            masks[name] = layer_mask(
-                scores[name], sizes, columns=orders[name], lanes=config.lanes, live=live[name]
-            )
+        layers = [
+            LayerScores(name, scores[name], orders[name], live[name], (areas or {}).get(name, 1))
+            for name in members
+        ]
+        chosen = config.rule.masks(layers, ratio=goal, lanes=config.lanes, rows=config.rows)
+        masks.update(zip(members, chosen, strict=True))
     return {name: masks[name] for name in names}

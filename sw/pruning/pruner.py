@@ -4,41 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from darb.sw.pruning.chain import declared_chain, linear_modules, trace_chain
 from darb.sw.pruning.config import PruneConfig
+from darb.sw.pruning.free_mask import FreeMask
+from darb.sw.pruning.layer_modules import mask_like
+from darb.sw.pruning.mask_choice import MaskChoice
 from darb.sw.pruning.masking import Mask
-from darb.sw.pruning.network import column_orders, network_masks, scores_of
-from darb.sw.pruning.report import PrunedLayerReport, PruneReport
+from darb.sw.pruning.report import PruneReport, report_of
 from darb.sw.pruning.schedule import ratio_at
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PrunedModel:
-    """A pruned network, ready to be quantised.
+    """A pruned network, ready to be quantised where its masks have row patterns.
 
     Parameters
     ----------
     model : torch.nn.Module
         Its pruned weights are zero.
-    layers : dict of str to Mask
-        In order of execution.
+    layers : dict of str to Mask or FreeMask
+        In order of execution where the network is a chain, else of declaration.
     config : PruneConfig
     report : PruneReport
     """
 
     model: nn.Module
-    layers: dict[str, Mask]
+    layers: dict[str, Mask | FreeMask]
     config: PruneConfig
     report: PruneReport
 
 
 class Pruner:
-    """Prunes the Linear layers of a chain, at once or along a ramp.
+    """Prunes the Linear and Conv2d layers of a network by any method, at once or along a ramp.
 
     Call `prepare` once, `step` after every optimizer step, and `finalize` at the end.
 
@@ -48,14 +48,20 @@ class Pruner:
     by then; a weight that was pruned can be kept by a later mask and grow again. After the ramp
     the masks stay.
 
+    Linear layers alone, under a method with row patterns, must be a chain that the engine can
+    compute; they are checked to be one. Other networks are pruned layer by layer.
+
     Parameters
     ----------
     model : torch.nn.Module
-        Its Linear modules are the layers.
+        Its Linear and Conv2d modules are the layers.
     config : PruneConfig
     calibration : torch.Tensor or ndarray, optional
         A batch of inputs; needed for saliency 'activation'. It also tells the order in which the
-        layers run; without it they must be declared in that order.
+        layers of a chain run; without it they must be declared in that order.
+    choice : MaskChoice, optional
+        Of this model and config, prepared elsewhere: its column orders are kept. Calibration is
+        then left out.
 
     Raises
     ------
@@ -71,30 +77,23 @@ class Pruner:
         config: PruneConfig,
         *,
         calibration: torch.Tensor | NDArray | None = None,
+        choice: MaskChoice | None = None,
     ) -> None:
-        self._layers = linear_modules(model)
-        if not isinstance(config, PruneConfig):
-            raise TypeError(f"config must be a PruneConfig, not {config!r}")
-        for name in config.layers:
-            if name not in self._layers:
-                raise ValueError(
-                    f"layers must name Linear layers of the model "
-                    f"({', '.join(self._layers)}), not {name!r}"
-                )
-        if config.saliency == "activation" and calibration is None:
-            raise ValueError("calibration must be given for saliency 'activation', not None")
+        self._given = choice is not None
+        if choice is None:
+            choice = MaskChoice(model, config, calibration=calibration)
+        elif choice.model is not model or choice.config != config or calibration is not None:
+            raise ValueError("choice must be of this model and config, and without calibration")
         self.model = model
         self.config = config
-        self._calibration = calibration
-        self._orders: dict[str, NDArray[np.int32]] = {}
-        self._rms: dict[str, NDArray[np.float32]] | None = None
-        self._masks: dict[str, Mask] = {}
+        self._choice = choice
+        self._masks: dict[str, Mask | FreeMask] = {}
         self._tensors: dict[str, torch.Tensor] = {}
         self._count = 0
         self._masked_at: int | None = None
 
     @property
-    def masks(self) -> dict[str, Mask]:
+    def masks(self) -> dict[str, Mask | FreeMask]:
         """The masks now applied, by layer."""
         return dict(self._masks)
 
@@ -111,18 +110,14 @@ class Pruner:
         TypeError
             If calibration is not of real numbers.
         ValueError
-            If calibration is empty or not finite, the model is no chain that the engine can
-            compute (see `trace_chain`), a weight is not finite, or the ratio is out of reach at
-            the end of the ramp.
+            If calibration is empty or not finite, the model should be a chain and is none (see
+            `trace_chain`), a weight is not finite, or the ratio is out of reach at the end of the
+            ramp.
         """
-        if self._calibration is None:
-            self._layers = declared_chain(self.model)
-        else:
-            chain = trace_chain(self.model, self._calibration)
-            self._layers = {layer.name: layer.linear for layer in chain}
-            self._rms = {layer.name: layer.input_rms() for layer in chain}
+        if not self._given or not self._choice.prepared:
+            self._choice.prepare()
         self._count = 0
-        self._choose(orders=True)
+        self._choose()
         self._apply()
         return self
 
@@ -151,22 +146,7 @@ class Pruner:
             If `prepare` has not been called.
         """
         self._check_prepared()
-        return PruneReport(
-            layers=tuple(
-                PrunedLayerReport(
-                    name=name,
-                    weights=mask.mask.size,
-                    stored=mask.stored,
-                    slots=mask.slots(self.config.rows or 1),
-                    rows=mask.mask.shape[0],
-                    live_rows=int(mask.live.sum()),
-                    columns=mask.mask.shape[1],
-                    kept_columns=mask.columns.size,
-                    sections={str(key): count for key, count in mask.sections().items()},
-                )
-                for name, mask in self._masks.items()
-            )
-        )
+        return report_of(self._masks, rows=self.config.rows or 1)
 
     def finalize(self) -> PrunedModel:
         """Finish the ramp if need be, apply the masks and return the pruned network.
@@ -182,7 +162,7 @@ class Pruner:
             self._choose()
         self._apply()
         with torch.no_grad():
-            for name, layer in self._layers.items():
+            for name, layer in self._choice.layers.items():
                 if layer.bias is not None:
                     layer.bias.mul_(torch.as_tensor(self._masks[name].live).to(layer.bias))
         return PrunedModel(
@@ -194,30 +174,19 @@ class Pruner:
             raise RuntimeError("prepare must be called before the pruner is used")
 
     @torch.no_grad()
-    def _choose(self, *, orders: bool = False) -> None:
+    def _choose(self) -> None:
         config = self.config
-        weights = {
-            # NumPy has no bfloat16.
-            name: layer.weight.detach().float().cpu().numpy()
-            for name, layer in self._layers.items()
-        }
-        scores = scores_of(weights, self._rms, config)
-        if orders:
-            self._orders = column_orders(scores, config)
-            if config.ramp_steps:
-                # A ratio out of reach is refused now, not after hours on the ramp.
-                network_masks(scores, self._orders, config)
         self._masked_at = min(self._count, config.ramp_steps)
         ratio = ratio_at(self._masked_at, steps=config.ramp_steps, ratio=config.ratio)
-        self._masks = network_masks(scores, self._orders, config, ratio=ratio)
+        self._masks = self._choice.masks(ratio=ratio)
         self._tensors = {
-            name: torch.as_tensor(self._masks[name].mask).to(layer.weight)
-            for name, layer in self._layers.items()
+            name: mask_like(self._masks[name].mask, layer.weight)
+            for name, layer in self._choice.layers.items()
         }
 
     @torch.no_grad()
     def _apply(self) -> None:
-        for name, layer in self._layers.items():
+        for name, layer in self._choice.layers.items():
             layer.weight.mul_(self._tensors[name])
 
 
@@ -228,7 +197,7 @@ def prune(
     calibration: torch.Tensor | NDArray | None = None,
     **settings: object,
 ) -> Pruner:
-    """Prune the Linear layers of `model` in place and return the prepared pruner.
+    """Prune the Linear and Conv2d layers of `model` in place and return the prepared pruner.
 
     Parameters
     ----------
@@ -236,8 +205,9 @@ def prune(
     config : PruneConfig, optional
         Or its fields as keywords.
     calibration : torch.Tensor or ndarray, optional
-        A batch of inputs; needed for saliency 'activation'. With it the model is also checked to be
-        a chain that the engine can compute, before any retraining.
+        A batch of inputs; needed for saliency 'activation'. With it a model of Linear layers, to be
+        pruned to row patterns, is also checked to be a chain that the engine can compute, before
+        any retraining.
     **settings
         Fields of `PruneConfig`.
 

@@ -44,8 +44,9 @@ def activation(weights: ArrayLike, rms: ArrayLike) -> NDArray[np.floating]:
     Parameters
     ----------
     weights : array_like, shape (M, N)
-    rms : array_like, shape (N,)
-        Root mean square of each input column over calibration data; zero for a dead column.
+    rms : array_like, shape (N,) or (M, N)
+        Root mean square of each input column over calibration data; zero for a dead column. One a
+        weight where rows read different inputs, as in a Conv2d of several groups.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def activation(weights: ArrayLike, rms: ArrayLike) -> NDArray[np.floating]:
     """
     scores = magnitude(weights)
     rms = np.asarray(rms, dtype=scores.dtype)
-    if rms.shape != scores.shape[1:]:
+    if rms.shape not in (scores.shape, scores.shape[1:]):
         raise ValueError(f"rms must have shape ({scores.shape[1]},), not {rms.shape!r}")
     bad = ~(np.isfinite(rms) & (rms >= 0))
     if bad.any():

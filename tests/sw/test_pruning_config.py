@@ -9,6 +9,8 @@ import pytest
 
 from darb.sw.pruning import LayerOverride, PruneConfig
 
+ALL = "darb, bmwm, irregular, structured, block, n_m, bank_balanced"
+
 
 @pytest.mark.parametrize(
     ("fields", "kind", "text"),
@@ -18,7 +20,11 @@ from darb.sw.pruning import LayerOverride, PruneConfig
         ({"ratio": 0.5}, ValueError, "ratio must be finite and at least 1, not 0.5"),
         ({"ratio": float("nan")}, ValueError, "ratio must be finite and at least 1, not nan"),
         ({"ratio": float("inf")}, ValueError, "ratio must be finite and at least 1, not inf"),
-        ({"method": "irregular"}, ValueError, "method must be one of darb, bmwm, not 'irregular'"),
+        (
+            {"method": "x"},
+            ValueError,
+            f"method must be one of {ALL}, not 'x'",
+        ),
         ({"method": None}, TypeError, "method must be a str, not None"),
         (
             {"assignment": "even"},

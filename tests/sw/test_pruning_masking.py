@@ -11,6 +11,8 @@ from darb.golden.pattern import Pattern, Segments
 from darb.sw.pruning import block_mask, mask
 from darb.sw.pruning.masking import check_columns
 
+ALL = "darb, bmwm, irregular, structured, block, n_m, bank_balanced"
+
 
 def blocks(row, columns, pattern, lanes):
     """Yield the original columns of each block of a row: written out, with no array tricks."""
@@ -154,7 +156,11 @@ def test_one_column_is_one_block_whatever_its_size():
     ("change", "kind", "text"),
     [
         ({"ratio": 0}, ValueError, "ratio must be finite and at least 1, not 0"),
-        ({"method": "x"}, ValueError, "method must be one of darb, bmwm, not 'x'"),
+        (
+            {"method": "x"},
+            ValueError,
+            f"method must be one of {ALL}, not 'x'",
+        ),
         ({"assignment": "x"}, ValueError, "assignment must be one of energy, density, not 'x'"),
         ({"lanes": 0}, ValueError, "lanes must be in 1..256, not 0"),
         ({"lanes": 3}, ValueError, "lanes must be a power of two, not 3"),

@@ -136,3 +136,29 @@ def test_shift_moves_whole_images():
     assert places == {(i, j) for i in (1, 2, 3) for j in (1, 2, 3)}
     with pytest.raises(ValueError, match=r"^shift must be 0 for vectors that are no square"):
         _shifted(torch.zeros(2, 24), 1, torch.Generator())
+
+
+def rates(monkeypatch, data, epochs, **settings):
+    """Return the learning rate of every optimizer step."""
+    seen = []
+    step = torch.optim.AdamW.step
+
+    def note(self, *args, **kwargs):
+        seen.append(self.param_groups[0]["lr"])
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", note)
+    train(mlp((64, 10)), data, epochs, lr=0.01, seed=0, **settings)
+    monkeypatch.undo()
+    return seen
+
+
+def test_rewound_learning_rates_are_the_last_of_the_schedule(data, monkeypatch):
+    whole = rates(monkeypatch, data, 5)
+    rewound = rates(monkeypatch, data, 2, schedule_epochs=5)
+    assert rewound == pytest.approx(whole[-len(rewound) :], rel=1e-12)
+    assert len(rewound) * 5 == len(whole) * 2
+    assert rates(monkeypatch, data, 5, schedule_epochs=5) == whole
+    assert max(rewound) < max(whole) == pytest.approx(0.01, rel=0.01)
+    with pytest.raises(ValueError, match=r"^schedule_epochs must be at least 5, not 4$"):
+        train(mlp((64, 10)), data, 5, lr=0.01, seed=0, schedule_epochs=4)

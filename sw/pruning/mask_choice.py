@@ -1,0 +1,141 @@
+"""What a network's masks are chosen from: its layers, their inputs and their column orders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from darb.sw.pruning.chain import declared_chain, trace_chain
+from darb.sw.pruning.config import PruneConfig
+from darb.sw.pruning.free_mask import FreeMask
+from darb.sw.pruning.input_power import input_rms
+from darb.sw.pruning.layer_modules import (
+    PrunableModule,
+    kernel_area,
+    prunable_modules,
+    weight_matrix,
+)
+from darb.sw.pruning.masking import Mask
+from darb.sw.pruning.network import column_orders, network_masks, scores_of
+
+
+class MaskChoice:
+    """Chooses the masks of a network's Linear and Conv2d layers by a config.
+
+    A network of Linear layers alone that is to be pruned to row patterns must be a chain that the
+    engine can compute. Any other network is taken layer by layer: no row of it is ever dead.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    config : PruneConfig
+    calibration : torch.Tensor or ndarray, optional
+        A batch of inputs; needed for saliency 'activation'.
+
+    Attributes
+    ----------
+    layers : dict of str to torch.nn.Linear or torch.nn.Conv2d
+    prepared : bool
+        Whether `prepare` has been called.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If an override names no layer, or calibration is missing.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: PruneConfig,
+        *,
+        calibration: torch.Tensor | NDArray | None = None,
+    ) -> None:
+        self.layers: dict[str, PrunableModule] = prunable_modules(model)
+        if not isinstance(config, PruneConfig):
+            raise TypeError(f"config must be a PruneConfig, not {config!r}")
+        for name in config.layers:
+            if name not in self.layers:
+                raise ValueError(
+                    f"layers must name Linear or Conv2d layers of the model "
+                    f"({', '.join(self.layers)}), not {name!r}"
+                )
+        if config.saliency == "activation" and calibration is None:
+            raise ValueError("calibration must be given for saliency 'activation', not None")
+        self.model = model
+        self.config = config
+        self.prepared = False
+        self._calibration = calibration
+        self._chained = config.rule.ordered and all(
+            isinstance(layer, nn.Linear) for layer in self.layers.values()
+        )
+        self._orders: dict[str, NDArray[np.int32]] = {}
+        self._rms: dict[str, NDArray[np.float32]] | None = None
+
+    def prepare(self) -> None:
+        """Measure inputs and choose column orders, from the weights as they are.
+
+        Raises
+        ------
+        TypeError
+            If calibration is not of real numbers.
+        ValueError
+            If calibration is empty or not finite, the model should be a chain and is none (see
+            `trace_chain`), a weight is not finite, or the ratio is out of reach.
+        """
+        if not self._chained:
+            if self.config.saliency == "activation":
+                self._rms = input_rms(self.model, self.layers, self._calibration)
+        elif self._calibration is None:
+            self.layers = dict(declared_chain(self.model))
+        else:
+            chain = trace_chain(self.model, self._calibration)
+            self.layers = {layer.name: layer.linear for layer in chain}
+            self._rms = {layer.name: layer.input_rms() for layer in chain}
+        scores = scores_of(self.weights(), self._rms, self.config)
+        self._orders = column_orders(scores, self.config, chained=self._chained)
+        if self.config.ramp_steps:
+            # A ratio out of reach is refused now, not after hours on the ramp.
+            self._masks(scores, None)
+        self.prepared = True
+
+    def weights(self) -> dict[str, NDArray[np.floating]]:
+        """Return the weights as they are now, each as a matrix."""
+        return {name: weight_matrix(layer.weight) for name, layer in self.layers.items()}
+
+    def masks(
+        self, weights: Mapping[str, NDArray] | None = None, *, ratio: float | None = None
+    ) -> dict[str, Mask | FreeMask]:
+        """Choose the masks of the model's weights, or of others.
+
+        Parameters
+        ----------
+        weights : mapping of str to ndarray, shape (M, N), optional
+        ratio : float, optional
+            Instead of the config's, on the way there.
+
+        Raises
+        ------
+        ValueError
+            If a weight is not finite.
+        """
+        weights = self.weights() if weights is None else weights
+        return self._masks(scores_of(weights, self._rms, self.config), ratio)
+
+    def _masks(
+        self, scores: Mapping[str, NDArray], ratio: float | None
+    ) -> dict[str, Mask | FreeMask]:
+        return network_masks(
+            scores,
+            self._orders,
+            self.config,
+            ratio=ratio,
+            chained=self._chained,
+            areas={name: kernel_area(layer) for name, layer in self.layers.items()},
+        )

@@ -1,0 +1,40 @@
+"""The pruning methods by name."""
+
+from __future__ import annotations
+
+from darb.sw.pruning.bank_balanced import BankBalanced
+from darb.sw.pruning.irregular import Irregular
+from darb.sw.pruning.method import Method
+from darb.sw.pruning.n_of_m import NOfM
+from darb.sw.pruning.regular_blocks import REGULAR, RegularBlocks
+from darb.sw.pruning.square_blocks import SquareBlocks
+from darb.sw.pruning.structured import Structured
+from darb.sw.validation import check_choice
+
+_RIVALS = {kind.name: kind for kind in (Irregular, Structured, SquareBlocks, NOfM, BankBalanced)}
+METHODS = (*REGULAR, *_RIVALS)
+
+
+def method_of(value: object, *, assignment: str = "energy", max_k: int = 6) -> Method:
+    """Return the method that `value` names, or is.
+
+    Parameters
+    ----------
+    value : str or Method
+        A name stands for the method with its own defaults.
+    assignment, max_k
+        For 'darb' and 'bmwm', which take their settings from the config.
+
+    Raises
+    ------
+    TypeError
+        If `value` is neither.
+    ValueError
+        If there is no method of that name.
+    """
+    if isinstance(value, Method):
+        return value
+    check_choice("method", value, METHODS)
+    if value in REGULAR:
+        return RegularBlocks(name=value, assignment=assignment, max_k=max_k)
+    return _RIVALS[value]()

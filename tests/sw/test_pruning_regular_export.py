@@ -1,0 +1,65 @@
+"""N:M and bank-balanced networks on the engine: the golden model against plain matrix products."""
+
+import numpy as np
+import pytest
+import torch
+
+from darb.golden import EngineModel, fit_config, pack
+from darb.golden.fixed_point import requantize
+from darb.sw.exporting import export, random_vectors
+from darb.sw.pruning import BankBalanced, Mask, NOfM, prune
+from darb.sw.quantization import quantize
+from darb.sw.training import mlp
+
+torch.set_num_threads(1)
+X = torch.rand(100, 40, generator=torch.Generator().manual_seed(0))
+
+
+def reference(network, vectors):
+    """Return the last layer's accumulators, in Python integers."""
+    values = vectors.astype(object)
+    for index, layer in enumerate(network.layers):
+        sums = values @ layer.weights.astype(object).T + layer.bias.astype(object)
+        if index + 1 == len(network.layers):
+            return sums
+        values = requantize(
+            sums.astype(np.int64), layer.multiplier, layer.shift, bits=8, relu=layer.relu
+        ).astype(object)
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("method", "lanes", "settings"),
+    [
+        (NOfM(m=4), 4, {}),
+        (NOfM(m=8), 4, {"lanes": 4, "rows": 2}),
+        (NOfM(m=16), 2, {"order": "spread", "left_out": 0.2}),
+        (NOfM(m=64), 8, {"lanes": 8}),
+        (BankBalanced(banks=8), 8, {}),
+        (BankBalanced(banks=4), 4, {"order": "spread", "left_out": 0.2}),
+        (BankBalanced(banks=10), 2, {}),
+        (BankBalanced(banks=16), 16, {}),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("ratio", [2, 3.5])
+def test_golden_is_exact(method, lanes, settings, ratio):
+    model = mlp((40, 32, 16), seed=2)
+    if method == BankBalanced(banks=16) and ratio > 2:
+        ratio = 2.1
+    pruned = prune(model, ratio=ratio, method=method, calibration=X, **settings).finalize()
+    assert all(isinstance(layer, Mask) for layer in pruned.layers.values())
+    network = quantize(pruned, X)
+    image = pack(network, fit_config(network, lanes=lanes, rows=2))
+    vectors = random_vectors(network, count=12, seed=3)
+    outputs = EngineModel(image).run(vectors)
+    assert (outputs == reference(network, vectors)).all()
+    for layer, kept in zip(network.layers, pruned.layers.values(), strict=True):
+        assert not layer.weights[~kept.mask].any()
+        assert np.count_nonzero(layer.weights) > kept.stored / 2
+
+
+def test_image_directory(tmp_path):
+    pruned = prune(mlp((40, 32, 16)), ratio=4, method="n_m", calibration=X).finalize()
+    directory = export(quantize(pruned, X), tmp_path / "image", lanes=4, rows=2)
+    assert (directory / "image.json").is_file()
