@@ -48,7 +48,9 @@ class CommandExecutor(wiring.Component):
 
     docs/protocol.md says what the commands do. A vector goes to the engine only when it is whole,
     of the right length, and the engine takes it. If no result comes for three pulses of `second`,
-    the answer is `not_ready`, and so is that to any further vector until the engine was halted.
+    the answer is `not_ready`, and so is that to any further vector until a `boot`; what the engine
+    gives meanwhile is dropped. A result that stops, or ends elsewhere than its announced length, is
+    filled up to that length, gets a wrong CRC, and has the same consequences.
 
     A byte of the buffer takes three clocks. A byte of the reply stands in the clock in which it is
     taken, and no command waits for the host.
@@ -84,6 +86,7 @@ class CommandExecutor(wiring.Component):
         # Bytes of the payload that were read; whether they were all.
         self._position, self._at_end = Signal(range(capacity + 1)), Signal()
         self._register = Signal(ADDRESS_BITS - 2)
+        # Of the payload, in the header; behind it, those that follow the one at hand.
         self._reply_bytes = Signal(16)
         # Bytes come in at the top, where a beat and a register's value end.
         self._gathered = Signal(8 * max(config.lanes, _WORD_BYTES))
@@ -125,6 +128,7 @@ class CommandExecutor(wiring.Component):
             self.engine.s_axis_tlast.eq(self._at_end),
             self.read_address.eq(self._position),
             self._at_end.eq(self._position == self._frame.length),
+            self.engine.m_axis_tready.eq(self._stuck),
         ]
         m.d.sync += waited.eq(waited + (self.second & ~self._given_up))
         with m.FSM() as fsm:
@@ -160,7 +164,7 @@ class CommandExecutor(wiring.Component):
                 with m.Elif(self._given_up):
                     self._give_up(m)
             with m.State("reply"):
-                self._reply(m, registers)
+                self._reply(m, registers, waited)
         # Outside of the states: so the flip-flops' own resets and enables do it, without logic.
         with m.If(fsm.ongoing("idle")):
             m.d.sync += self._gathered.eq(0)
@@ -218,7 +222,10 @@ class CommandExecutor(wiring.Component):
         with m.If(registers.done), m.Switch(self._register):
             with m.Case(_number("status")):
                 with m.If(self._is[Command.BOOT]):
-                    with m.If(booted):
+                    # What still comes would be taken for the next vector's result.
+                    comes = value[STATUS["busy"]] | self.engine.m_axis_tvalid
+                    with m.If(booted & ~comes):
+                        m.d.sync += self._stuck.eq(0)
                         m.next = "reply"
                     with m.Elif(self._given_up):
                         self._fail(m, ErrorCode.NOT_READY)
@@ -247,13 +254,14 @@ class CommandExecutor(wiring.Component):
         with m.If(registers.done):
             m.d.sync += self._register.eq(_number("load_data"))
             m.next = "fetch"
-            with m.If(registers.refused):
-                self._fail(m, ErrorCode.REFUSED)
-            with m.Elif(self._is[Command.BOOT]):
+            # An engine without a control register refuses this write, and has nothing to let go.
+            with m.If(self._is[Command.BOOT]):
                 m.d.sync += self._register.eq(_number("status"))
                 m.next = "check"
+            with m.Elif(registers.refused):
+                self._fail(m, ErrorCode.REFUSED)
             with m.Elif(halts):
-                m.d.sync += [self._register.eq(_number("load_place")), self._stuck.eq(0)]
+                m.d.sync += self._register.eq(_number("load_place"))
             with m.Elif(self._at_end):
                 m.next = "reply"
 
@@ -282,12 +290,13 @@ class CommandExecutor(wiring.Component):
                 with m.If(self._is[Command.INFER]):
                     m.next = "beat"
 
-    def _reply(self, m: Module, registers: AxiLiteManager) -> None:
+    def _reply(self, m: Module, registers: AxiLiteManager, waited: Signal) -> None:
         """Make the reply, byte for byte, each word as the engine offers it."""
         frame, engine = self._frame, self.engine
         source, index = Signal(2), Signal(range(_WORD_BYTES))
         error = frame.error != 0
         ends_word, ends_reply, available, taken = Signal(), Signal(), Signal(), Signal()
+        infers, ends_result = Signal(), Signal()
         constant = Cat(Const(PROTOCOL_VERSION, 16), Const(self._capacity, 16))
         words = [
             Cat(
@@ -299,45 +308,45 @@ class CommandExecutor(wiring.Component):
             registers.data,
             Cat(engine.m_axis_tdata, Const(0, 32))[:32],
         ]
-        last_register = Mux(
-            self._is[Command.IDENTIFY],
-            _number(IDENTIFY_REGISTERS[-1]),
-            _number(COUNTER_REGISTERS[-1]),
-        )
         m.d.comb += [
             self.reply.valid.eq(available),
             self.reply.payload.data.eq(Cat(*words).word_select(Cat(index, source), 8)),
             self.reply.payload.last.eq(ends_reply),
+            self.reply.payload.spoiled.eq(infers & (self._stuck | ~ends_result)),
             taken.eq(available & self.reply.ready),
+            available.eq(1),
             ends_word.eq(index == _WORD_BYTES - 1),
+            ends_reply.eq(ends_word & ~error & (self._reply_bytes == 0)),
+            infers.eq(~error & self._is[Command.INFER]),
             self.answers.eq(taken & (source == _HEADER) & (index == 0)),
             self.failed.eq(error),
         ]
         with m.Switch(source):
-            with m.Case(_HEADER):
-                m.d.comb += [
-                    available.eq(1),
-                    ends_reply.eq(ends_word & ~error & self._is[Command.LOAD]),
-                ]
             with m.Case(_CONSTANT):
-                m.d.comb += [available.eq(1), ends_reply.eq(error)]
+                with m.If(error):
+                    m.d.comb += ends_reply.eq(1)
             with m.Case(_REGISTER):
                 m.d.comb += [
                     registers.read.eq(1),
                     registers.finish.eq(taken & ends_word),
                     available.eq(registers.done),
-                    ends_reply.eq(ends_word & (self._register == last_register)),
                 ]
             with m.Case(_RESULT):
                 m.d.comb += [
                     ends_word.eq(index == self._config.output_bytes - 1),
-                    engine.m_axis_tready.eq(self.reply.ready & ends_word),
-                    available.eq(engine.m_axis_tvalid),
-                    ends_reply.eq(ends_word & engine.m_axis_tlast),
+                    ends_result.eq(engine.m_axis_tlast),
+                    engine.m_axis_tready.eq(self._stuck | (self.reply.ready & ends_word)),
+                    available.eq(self._stuck | engine.m_axis_tvalid),
                 ]
+                with m.If(self._given_up & ~engine.m_axis_tvalid):
+                    m.d.sync += self._stuck.eq(1)
         with m.If(taken):
-            m.d.sync += index.eq(Mux(ends_word, 0, index + 1))
+            m.d.sync += [index.eq(Mux(ends_word, 0, index + 1)), waited.eq(0)]
+            with m.If(ends_word | (source != _HEADER)):
+                m.d.sync += self._reply_bytes.eq(self._reply_bytes - 1)
         with m.If(taken & ends_word):
+            with m.If(infers & (ends_reply != ends_result)):
+                m.d.sync += self._stuck.eq(1)
             with m.If(source == _HEADER):
                 m.d.sync += source.eq(_REGISTER)
                 with m.If(error | self._is[Command.IDENTIFY]):

@@ -11,8 +11,11 @@ from darb.hw.serial_crc import SerialCrc
 
 
 def reply_layout() -> data.StructLayout:
-    """Return one byte of a reply, and whether it is the last before the CRC."""
-    return data.StructLayout({"data": 8, "last": 1})
+    """Return one byte of a reply, and whether it is the last before the CRC.
+
+    `spoiled`: the CRC shall be wrong; only at the last byte.
+    """
+    return data.StructLayout({"data": 8, "last": 1, "spoiled": 1})
 
 
 class FrameSender(wiring.Component):
@@ -40,7 +43,7 @@ class FrameSender(wiring.Component):
             moves.eq(crc.i.ready & ~self.o.valid),
             self.i.ready.eq(moves & ~in_crc),
             crc.i.valid.eq(moves & (self.i.valid | in_crc)),
-            crc.i.payload.eq(self.i.payload.data),
+            crc.i.payload.eq(self.i.payload.data ^ (self.i.payload.spoiled & self.i.payload.last)),
             crc.start.eq(fresh),
         ]
         with m.If(self.o.ready):

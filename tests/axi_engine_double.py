@@ -38,6 +38,8 @@ class EngineDouble:
         Beats of each vector, as it took them.
     results : callable
         From a vector's beats to its result words; None where no result shall come.
+    ends : callable
+        From result words to the place of the one with tlast; None where none shall have it.
     boot_reads : int
         Reads of the status after which it is booted, once it is let go.
     """
@@ -50,6 +52,7 @@ class EngineDouble:
         self.registers.update(status=_BOOTED, input_beats=beats, outputs=rows)
         self.refused, self.writes, self.vectors, self.begun = set(), [], [], []
         self.results = lambda beats: [sum(beats) + number for number in range(rows)]
+        self.ends = lambda words: len(words) - 1
         self.boot_reads = 3
         self.pending: list[tuple[int, bool]] = []
         self.random = random.Random(seed)
@@ -147,4 +150,5 @@ class EngineDouble:
         self.begun.clear()
         words = self.results(self.vectors[-1])
         if words is not None:
-            self.pending += [(word, place == len(words) - 1) for place, word in enumerate(words)]
+            end = self.ends(words)
+            self.pending += [(word, place == end) for place, word in enumerate(words)]

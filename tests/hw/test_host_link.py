@@ -17,6 +17,7 @@ from darb.golden.frame import (
     Command,
     ErrorCode,
     Frame,
+    FrameError,
     frame_size,
 )
 from darb.golden.register_map import LOAD_MEMORY_SHIFT, STATUS
@@ -26,18 +27,27 @@ DIVISOR, TIMEOUT, BEATS, ROWS = 4, 300, 3, 5
 
 
 def frames_in(heard):
-    """Return the whole frames in a row of bytes; each must have its CRC."""
+    """Return the whole frames in a row of bytes, None for one with a wrong CRC, and the rest."""
     frames, rest = [], bytes(heard)
     while len(rest) >= 8 and len(rest) >= frame_size(rest):
-        frames.append(Frame.decode(rest[: frame_size(rest)]))
+        try:
+            frames.append(Frame.decode(rest[: frame_size(rest)]))
+        except FrameError:
+            frames.append(None)
         rest = rest[frame_size(rest) :]
-    return frames
+    return frames, rest
 
 
 class Bench:
-    """A link between a line and a stand-in of the engine."""
+    """A link between a line and a stand-in of the engine.
 
-    def __init__(self, *, storage=Storage.RAM, config=None, capacity=None, seed=0):
+    `broken` replies shall have a wrong CRC; every `second` clocks is one of the link's seconds.
+    """
+
+    def __init__(
+        self, *, storage=Storage.RAM, config=None, capacity=None, seed=0, broken=0, second=None
+    ):
+        self.broken, self.second = broken, second
         self.config = config or small_config(output_depth=8)
         self.link = HostLink(
             config=self.config,
@@ -76,10 +86,20 @@ class Bench:
                 if answers:
                     self.answers.append(failed)
 
-        run_component(self.link, bench, background=[engine, ear, monitor])
-        frames = frames_in(self.heard)
-        assert b"".join(frame.encode() for frame in frames) == self.heard
-        assert self.answers == [int(frame.command == ERROR_REPLY) for frame in frames]
+        async def clock(ctx):
+            clocks = 0
+            async for _ in ctx.tick():
+                clocks += 1
+                ctx.set(self.link.second, clocks % self.second == 0)
+
+        seconds = [clock] if self.second else []
+        run_component(self.link, bench, background=[engine, ear, monitor, *seconds])
+        frames, rest = frames_in(self.heard)
+        assert not rest
+        assert frames.count(None) == self.broken
+        assert self.answers == [
+            int(frame is not None and frame.command == ERROR_REPLY) for frame in frames
+        ]
         return frames
 
     async def wait(self, ctx, clocks):
@@ -123,6 +143,11 @@ def beats_of(payload, lanes):
     ]
 
 
+def result_bytes(words, config):
+    size = config.output_bytes
+    return b"".join((word % (1 << 8 * size)).to_bytes(size, "little") for word in words)
+
+
 def test_identify_tells_every_register_and_counters_some():
     bench = Bench(capacity=512)
     for number, name in enumerate(COUNTER_REGISTERS):
@@ -142,7 +167,6 @@ def test_identify_tells_every_register_and_counters_some():
 def test_vectors_go_through_the_engine(lanes, mode):
     config = small_config(lanes=lanes, output_mode=mode, output_depth=8)
     rng, bench = random.Random(lanes), Bench(config=config, storage=Storage.ROM, seed=lanes)
-    size = config.output_bytes
     if mode is OutputMode.ARGMAX:
         bench.engine.results = lambda beats: [sum(beats)]
     payloads = [vector(rng, config) for _ in range(3)]
@@ -150,8 +174,7 @@ def test_vectors_go_through_the_engine(lanes, mode):
     vectors = [beats_of(payload, lanes) for payload in payloads]
     assert bench.engine.vectors == vectors
     for tag, (reply, beats) in enumerate(zip(replies, vectors, strict=True)):
-        results = [word % (1 << 8 * size) for word in bench.engine.results(beats)]
-        told = b"".join(word.to_bytes(size, "little") for word in results)
+        told = result_bytes(bench.engine.results(beats), config)
         assert reply == Frame(Command.INFER | REPLY, tag, told)
 
 
@@ -166,7 +189,7 @@ def test_two_frames_in_flight_are_answered_in_order():
     async def scenario(ctx):
         await bench.send(ctx, frames[0], frames[1])
         for number, frame in enumerate(frames[2:]):
-            while len(frames_in(bench.heard)) <= number:
+            while len(frames_in(bench.heard)[0]) <= number:
                 await bench.wait(ctx, 10 * DIVISOR)
             await bench.send(ctx, frame)
 
@@ -229,10 +252,14 @@ def test_a_write_that_the_engine_refuses_ends_the_load(refused, writes):
     )
 
 
-def test_an_engine_without_control_register_refuses_to_boot():
+def test_an_engine_without_control_register_answers_boot_with_its_counters():
     bench = Bench(storage=Storage.ROM)
     bench.engine.refused.add(("control", 0))
-    assert bench.ask(Frame(Command.BOOT, 1)) == [error(1, ErrorCode.REFUSED)]
+    bench.engine.registers["cycles"] = 99
+    assert bench.ask(Frame(Command.BOOT, 1)) == [
+        Frame(Command.BOOT | REPLY, 1, words(1, 0, 0, 99, 0))
+    ]
+    assert bench.engine.writes == []
 
 
 @pytest.mark.parametrize("status", [0, 1 << STATUS["booted"] | 1 << STATUS["version_differs"]])
@@ -344,6 +371,92 @@ def test_an_engine_that_gives_no_result_is_given_up_until_it_was_halted():
         Command.INFER,
     ]
     assert bench.engine.vectors == [beats_of(payload, 4) for payload in (first, third)]
+
+
+@pytest.mark.parametrize(
+    ("storage", "given", "end"),
+    [
+        (Storage.ROM, 1, None),
+        (Storage.RAM, ROWS - 1, None),
+        (Storage.ROM, 2, 1),
+        (Storage.RAM, ROWS, 1),
+        (Storage.ROM, ROWS, None),
+        (Storage.RAM, ROWS + 3, ROWS + 2),
+    ],
+)
+def test_a_result_of_another_length_than_announced_is_a_broken_reply(storage, given, end):
+    bench = Bench(storage=storage, broken=1, second=300)
+    bench.engine.refused.update({("control", 0)} if storage is Storage.ROM else ())
+    rng, give = random.Random(given), bench.engine.results
+    first, second, third = (vector(rng, bench.config) for _ in range(3))
+
+    def results(beats):
+        if len(bench.engine.vectors) > 1:
+            return give(beats)
+        return [7] * given
+
+    bench.engine.results = results
+    bench.engine.ends = lambda words: end if words == [7] * given else len(words) - 1
+    replies = bench.ask(
+        Frame(Command.INFER, 1, first),
+        Frame(Command.IDENTIFY, 2),
+        Frame(Command.INFER, 3, second),
+        Frame(Command.BOOT, 4),
+        Frame(Command.INFER, 5, third),
+    )
+    assert replies[0] is None
+    assert (replies[1].command, replies[1].tag) == (Command.IDENTIFY | REPLY, 2)
+    assert replies[2] == error(3, ErrorCode.NOT_READY)
+    assert (replies[3].command, replies[3].tag) == (Command.BOOT | REPLY, 4)
+    told = result_bytes(give(beats_of(third, bench.config.lanes)), bench.config)
+    assert replies[4] == Frame(Command.INFER | REPLY, 5, told)
+    assert bench.engine.vectors == [beats_of(payload, 4) for payload in (first, third)]
+
+
+def test_a_result_of_an_image_without_outputs_is_a_broken_reply():
+    bench = Bench(broken=1)
+    bench.engine.registers["outputs"] = 0
+    replies = bench.ask(
+        Frame(Command.INFER, 1, bytes(BEATS * 4)),
+        Frame(Command.IDENTIFY, 2),
+        Frame(Command.INFER, 3, bytes(BEATS * 4)),
+    )
+    assert replies[0] is None
+    assert replies[1].command == Command.IDENTIFY | REPLY
+    assert replies[2] == error(3, ErrorCode.NOT_READY)
+
+
+def test_a_result_that_comes_after_it_was_given_up_is_dropped():
+    bench = Bench(storage=Storage.ROM, second=300)
+    bench.engine.refused.add(("control", 0))
+    give = bench.engine.results
+    first, second = (vector(random.Random(6), bench.config) for _ in range(2))
+    bench.engine.results = lambda beats: None
+
+    async def scenario(ctx):
+        await bench.send(ctx, Frame(Command.INFER, 1, first))
+        while len(bench.heard) < 9:
+            await bench.wait(ctx, DIVISOR)
+        bench.engine.registers["status"] |= 1 << STATUS["busy"]
+        await bench.send(ctx, Frame(Command.BOOT, 2))
+        await bench.wait(ctx, 2 * 300)
+        bench.engine.results = give
+        bench.engine.pending += [(word, word == ROWS - 1) for word in range(ROWS)]
+        await bench.wait(ctx, 100)
+        bench.engine.registers["status"] &= ~(1 << STATUS["busy"])
+        await bench.send(ctx, Frame(Command.INFER, 3, second))
+
+    replies = bench.run(scenario)
+    assert replies[0] == error(1, ErrorCode.NOT_READY)
+    assert replies[1].command == Command.BOOT | REPLY
+    told = result_bytes(give(beats_of(second, bench.config.lanes)), bench.config)
+    assert replies[2] == Frame(Command.INFER | REPLY, 3, told)
+
+
+def test_an_engine_that_computes_for_good_is_not_let_go():
+    bench = Bench(second=100)
+    bench.engine.registers["status"] |= 1 << STATUS["busy"]
+    assert bench.ask(Frame(Command.BOOT, 1)) == [error(1, ErrorCode.NOT_READY)]
 
 
 @pytest.mark.parametrize("seed", range(8))
