@@ -74,7 +74,7 @@ def _by_yosys(family, memories, rng, directory, *, in_block_ram):
 
 def _random_memories(rng, uses):
     memories = []
-    for number in range(9):
+    for number in range(6):
         use = uses[number % len(uses)]
         if use is MemoryUse.RAM:
             depth, width = 1 << int(rng.integers(2, 10)), int(rng.integers(2, 33))
