@@ -70,10 +70,6 @@ SUBJECTS = (
     ),
     Subject(name="small 2x1", board="icebreaker", sizes=(32, 40, 10), lanes=2, ks=(2, 3)),
     Subject(name="digits 8x1", board="tang-nano-9k", sizes=DIGITS, lanes=8),
-    Subject(
-        name="digits 2x4", board="tang-nano-9k", sizes=DIGITS, lanes=2, rows=4,
-        mode=OutputMode.ARGMAX,
-    ),
     Subject(name="digits 8x1", board="ulx3s-12f", sizes=DIGITS, lanes=8),
     Subject(
         name="digits 8x2 ram", board="ulx3s-25f", sizes=DIGITS, lanes=8, rows=2,
