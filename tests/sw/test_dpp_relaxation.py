@@ -43,11 +43,13 @@ def test_equals_successive_softmaxes_with_their_gradient(columns, keep, temperat
     torch.testing.assert_close(gradient, reference)
 
 
-@pytest.mark.parametrize("removal", ["hard", "soft"])
-@pytest.mark.parametrize(("columns", "keep", "temperature"), SHAPES)
+# When soft removal takes all, the last shares reach 1, whose logarithm differences cannot follow.
+@pytest.mark.parametrize(
+    ("columns", "keep", "temperature", "removal"),
+    [(*shape, "hard") for shape in SHAPES]
+    + [(*shape, "soft") for shape in SHAPES if shape[0] != shape[1]],
+)
 def test_gradient_is_that_of_finite_differences(columns, keep, temperature, removal):
-    if removal == "soft" and keep == columns:
-        pytest.skip("the last shares reach 1, whose logarithm differences cannot follow")
     scores = random_scores(2, columns, seed=3).requires_grad_()
     assert torch.autograd.gradcheck(
         lambda values: relaxed_top_k(values, keep, temperature=temperature, removal=removal),
