@@ -18,7 +18,7 @@ from darb.hw.expected_clock import expected_clock
 from darb.hw.flow.block_ram import NotInBlockRamError
 from darb.hw.flow.build_report import REPORT_JSON, REPORT_MARKDOWN, BuildReport
 from darb.hw.flow.critical_path import slowest_path
-from darb.hw.flow.design import BOARD_VERILOG, NETLIST, PLACED, TIMING, Design
+from darb.hw.flow.design import BOARD_VERILOG, NETLIST, PLACED, SCOPES, TIMING, Design
 from darb.hw.flow.hierarchy import Hierarchy
 from darb.hw.flow.image_contents import ImageContents
 from darb.hw.flow.placement import PLACEMENT, read_placement
@@ -267,7 +267,9 @@ def _build_in(
 
 
 def _hierarchy(workshop: Workshop) -> Hierarchy:
-    return Hierarchy.read((workshop.directory / NETLIST).read_text())
+    scopes = workshop.directory / SCOPES
+    listed = scopes.read_text() if scopes.is_file() else ""
+    return Hierarchy.read((workshop.directory / NETLIST).read_text(), listed)
 
 
 def _quiet(step: str, done: int, total: int, note: str) -> None:

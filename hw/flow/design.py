@@ -10,6 +10,7 @@ BOARD_VERILOG = "top.v"
 NETLIST = "netlist.json"
 PLACED = "placed.json"
 TIMING = "timing.json"
+SCOPES = "scopes.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Design:
         """
         padded = self.exchangeable and self.memories
         read = read_command(BOARD_VERILOG, grain=grain if padded else None)
-        return f"{read}; {command} -top {TOP} -json {NETLIST}"
+        return f"{read}; {mapping_commands(command, TOP, scopes=SCOPES)} -json {NETLIST}"
 
     @property
     def synthesis_inputs(self) -> tuple[str, ...]:
@@ -73,6 +74,20 @@ def read_command(verilog: str, *, grain: int | None) -> str:
     """Return yosys' command that reads a file; with `grain`, ROMs fill whole block RAM rows."""
     define = "" if grain is None else f"-D DARB_ROM_GRAIN={grain} "
     return f"read_verilog {define}{verilog}"
+
+
+def mapping_commands(command: str, top: str, *, scopes: str | None = None) -> str:
+    """Return yosys' commands from what was read to a netlist, open for options of the last.
+
+    ABC9 keeps every signal that has a name, read or not. In yosys' build for WebAssembly it stops
+    without a word where these are some ten thousand, so those that nothing reads go before it. With
+    them go the marks of the hierarchy, which are listed in the file `scopes` first.
+    """
+    whole = f"{command} -top {top}"
+    if command != "synth_ecp5":
+        return whole
+    listed = "" if scopes is None else f"tee -q -o {scopes} select -list t:$scopeinfo; "
+    return f"{whole} -run begin:map_luts; {listed}opt_clean -purge; {whole} -run map_luts:"
 
 
 PHASES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from darb.hw.boards import Board
 from darb.hw.boards.chip_options import chip_options
-from darb.hw.flow.design import NETLIST, PHASES, PLACED, TIMING, Design
+from darb.hw.flow.design import NETLIST, PHASES, PLACED, SCOPES, TIMING, Design
 from darb.hw.flow.step import Step
 
 SYNTHESIS = "synth_ecp5"
@@ -27,7 +27,7 @@ def implementation(board: Board, design: Design) -> tuple[Step, ...]:
             tool="yosys",
             arguments=("-p", script),
             inputs=design.synthesis_inputs,
-            outputs=(NETLIST,),
+            outputs=(NETLIST, SCOPES),
         ),
         Step(
             name="place-and-route",

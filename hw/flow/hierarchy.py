@@ -23,9 +23,13 @@ class Hierarchy:
     scopes: frozenset[str]
 
     @classmethod
-    def read(cls, netlist: str) -> Hierarchy:
-        """Take the components from the JSON text that yosys writes."""
-        return cls(frozenset(_SCOPE.findall(netlist)))
+    def read(cls, netlist: str, listed: str = "") -> Hierarchy:
+        """Take the components from the JSON text that yosys writes, and from a list of its own.
+
+        A line of the list is the top module, a slash and a path.
+        """
+        paths = {line.partition("/")[2] for line in listed.splitlines()}
+        return cls(frozenset(_SCOPE.findall(netlist)) | paths - {""})
 
     def component(self, cell: str) -> str:
         """Return the path of the innermost component that holds `cell`.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from darb.golden.memory_map import MEMORIES
 from darb.golden.register_map import Storage
-from darb.hw.flow.design import read_command
+from darb.hw.flow.design import mapping_commands, read_command
 from darb.hw.flow.ecp5 import GRAIN, SYNTHESIS
 from darb.hw.flow.step import BuildError, Step
 from darb.hw.verilog import TOP, VERILOG
@@ -64,7 +64,7 @@ def synthesise(
     BuildError
         If it fails, or the netlist has a cell or a parameter that there is no model of.
     """
-    script = f"{read_command(verilog, grain=grain)}; {SYNTHESIS} -top {top}"
+    script = f"{read_command(verilog, grain=grain)}; {mapping_commands(SYNTHESIS, top)}"
     Step(
         name="synthesis",
         tool="yosys",

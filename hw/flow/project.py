@@ -34,8 +34,19 @@ PROJECT_FILES = (
 )
 """What `generate_project` writes."""
 LEFT_BY_SCRIPT = (
-    *("netlist.json", "placed.json", "timing.json", "top.config", "top.asc", "*.log", "*.jou"),
+    *(
+        "netlist.json",
+        "scopes.txt",
+        "placed.json",
+        "timing.json",
+        "top.config",
+        "top.asc",
+        "*.log",
+        "*.jou",
+    ),
     *("top.bit", "top.bin", "top.fs", "*.rpt", "top.dcp"),
+    # And a build in the same place.
+    *("report.json", "report.md", "placement.json", "placement.png"),
 )
 """What running its script adds."""
 

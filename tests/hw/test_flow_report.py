@@ -45,6 +45,14 @@ def test_component_of_a_cell(cell, component):
     assert HIERARCHY.component(cell) == component
 
 
+def test_components_of_a_list():
+    hierarchy = Hierarchy.read(
+        "", "top/core\ntop/core.engine.engine\ntop/core.engine.engine.post\n"
+    )
+    assert hierarchy.component("core.engine.engine.post.sum_LUT4_Z") == "post"
+    assert hierarchy.component("core.x") == "core"
+
+
 def leg(kind, delay, source, target):
     return {"type": kind, "delay": delay, "from": {"cell": source}, "to": {"cell": target}}
 
