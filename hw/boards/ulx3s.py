@@ -16,7 +16,7 @@ def _ulx3s(size: str, capacity: devices.Device) -> Board:
         capacity=capacity,
         clock_hz=25_000_000,
         constraints="ulx3s.lpf",
-        engine_clock_hz=80_000_000,
+        engine_clock_hz=70_000_000,
         program="openFPGALoader -b ulx3s",
         leds=all_leds(active_low=False),
     )
