@@ -82,6 +82,13 @@ def _complaint(log: Path) -> str:
     return (telling or said or ["it said nothing"])[-1 if not telling else 0].strip()
 
 
+def _place(name: str, directory: Path) -> Path:
+    """Copy a file of this package to where the simulator reads it."""
+    placed = directory / name
+    placed.write_text(resources.files("darb.hw").joinpath(name).read_text())
+    return placed
+
+
 def build(
     directory: Path,
     simulator: Simulator,
@@ -105,15 +112,18 @@ def build(
     SimulationError
         If the compiler refuses it.
     """
-    arguments, sources = [], [directory / name for name in verilog]
-    if simulator.name == "verilator":
-        config = directory / "verilator.vlt"
-        config.write_text(resources.files("darb.hw").joinpath("verilator.vlt").read_text())
-        sources = [config, *sources]
+    sources = [directory / name for name in verilog]
+    verilator = simulator.name == "verilator"
+    if verilator:
+        sources = [_place("verilator.vlt", directory), *sources]
         arguments = ["--no-public-flat-rw", "--x-assign", "fast"]
     else:
-        # As SystemVerilog, an always @* whose inputs keep their first values would stay at x.
+        # As SystemVerilog, an always @* whose inputs keep their first values would stay at x;
+        # cocotb's own recorder for Icarus is SystemVerilog.
         arguments = ["-g2005"]
+        if waves:
+            sources.append(_place("icarus_waves.v", directory))
+            arguments += ["-s", "icarus_waves"]
     log = directory / "build.log"
     with simulator.active():
         try:
@@ -122,7 +132,7 @@ def build(
                 hdl_toplevel=TOP,
                 build_dir=directory / "sim_build",
                 build_args=arguments,
-                waves=waves,
+                waves=waves and verilator,
                 always=True,
                 timescale=("1ns", "1ps"),
                 log_file=log,

@@ -25,7 +25,7 @@ from darb.hw.flow.netlist_simulation import NETLISTS, synthesise_engine
 from darb.hw.flow.tools import find_tool
 from darb.hw.simulators import Simulator, find_simulator
 from darb.hw.stimulus import from_words
-from darb.hw.verilog import TOP, VERILOG, generate
+from darb.hw.verilog import VERILOG, generate
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,5 +245,4 @@ def _check_netlist(netlist: str | None, simulator: str) -> None:
 
 
 def _waves_file(directory: Path, tool: Simulator) -> Path:
-    name = "dump.vcd" if tool.name == "verilator" else f"sim_build/{TOP}.fst"
-    return directory / name
+    return directory / ("dump.vcd" if tool.name == "verilator" else "dump.fst")
