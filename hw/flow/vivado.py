@@ -1,11 +1,10 @@
-"""AMD Artix-7: a Tcl script for Vivado, and yosys' own synthesis to count resources."""
+"""AMD Artix-7: a Tcl script for Vivado."""
 
 from __future__ import annotations
 
 from darb.hw.boards import Board
 from darb.hw.boards.chip_options import chip_options
-from darb.hw.flow.design import BOARD_VERILOG, NETLIST, TOP, Design
-from darb.hw.flow.step import Step
+from darb.hw.flow.design import BOARD_VERILOG, TOP
 
 SCRIPT = "build.tcl"
 
@@ -34,14 +33,3 @@ def project_script(board: Board, memories: tuple[str, ...]) -> str:
         "write_bitstream -force top.bit",
     ]
     return "\n".join(lines) + "\n"
-
-
-def synthesis(design: Design) -> Step:
-    """Return the step from Verilog to a netlist of Artix-7 cells, by yosys."""
-    return Step(
-        name="synthesis",
-        tool="yosys",
-        arguments=("-p", design.synthesis_script("synth_xilinx -family xc7", grain=1)),
-        inputs=design.synthesis_inputs,
-        outputs=(NETLIST,),
-    )
