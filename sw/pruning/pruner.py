@@ -38,7 +38,10 @@ class PrunedModel:
 
 
 class Pruner:
-    """Prunes the Linear and Conv2d layers of a network by any method, at once or along a ramp.
+    """Prunes the layers of a network by any method, at once or along a ramp.
+
+    Layers are its Linear and Conv2d modules, and each weight matrix of its LSTM and GRU modules,
+    named as the parameter: ``lstm.weight_hh_l0``.
 
     Call `prepare` once, `step` after every optimizer step, and `finalize` at the end.
 
@@ -54,7 +57,7 @@ class Pruner:
     Parameters
     ----------
     model : torch.nn.Module
-        Its Linear and Conv2d modules are the layers.
+        With a Linear, Conv2d, LSTM or GRU; no LSTM with projections.
     config : PruneConfig
     calibration : torch.Tensor or ndarray, optional
         A batch of inputs; needed for saliency 'activation'. It also tells the order in which the
@@ -197,7 +200,7 @@ def prune(
     calibration: torch.Tensor | NDArray | None = None,
     **settings: object,
 ) -> Pruner:
-    """Prune the Linear and Conv2d layers of `model` in place and return the prepared pruner.
+    """Prune the layers of `model` in place and return the prepared pruner; see `Pruner`.
 
     Parameters
     ----------
