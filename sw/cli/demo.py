@@ -31,6 +31,7 @@ class Saliency(StrEnum):
 
     MAGNITUDE = "magnitude"
     ACTIVATION = "activation"
+    FISHER = "fisher"
 
 
 def demo(

@@ -7,7 +7,9 @@ from darb.sw.pruning.chain import ChainLayer, trace_chain
 from darb.sw.pruning.column_order import kept_columns, spread_order
 from darb.sw.pruning.config import LayerOverride, PruneConfig
 from darb.sw.pruning.free_mask import FreeMask
+from darb.sw.pruning.gradient_power import gradient_rms, row_sensitivity
 from darb.sw.pruning.irregular import Irregular, irregular_mask, irregular_masks
+from darb.sw.pruning.layer_budgets import searched_multipliers
 from darb.sw.pruning.mask_choice import MaskChoice
 from darb.sw.pruning.masking import Mask, block_mask
 from darb.sw.pruning.matrix_mask import mask
@@ -21,7 +23,7 @@ from darb.sw.pruning.pruner import (
     prune,
 )
 from darb.sw.pruning.report import PrunedLayerReport, PruneReport, report_of
-from darb.sw.pruning.saliency import activation, magnitude
+from darb.sw.pruning.saliency import activation, fisher, magnitude
 from darb.sw.pruning.schedule import ratio_at
 from darb.sw.pruning.square_blocks import SquareBlocks, square_block_mask
 from darb.sw.pruning.structured import Structured, structured_mask
@@ -51,6 +53,8 @@ __all__ = [
     "bank_balanced_mask",
     "block_mask",
     "column_orders",
+    "fisher",
+    "gradient_rms",
     "irregular_mask",
     "irregular_masks",
     "kept_columns",
@@ -62,6 +66,8 @@ __all__ = [
     "prune",
     "ratio_at",
     "report_of",
+    "row_sensitivity",
+    "searched_multipliers",
     "spread_order",
     "square_block_mask",
     "structured_mask",

@@ -192,12 +192,18 @@ def _solve(
     return block_sizes
 
 
+def layer_norm(scores: NDArray[np.floating]) -> float:
+    """Return the root of the sum of squared scores; 1 if they are all zero."""
+    return float(np.sqrt(np.einsum("mn,mn->", scores, scores, dtype=np.float64))) or 1.0
+
+
 def assign(
     layers: Sequence[NDArray[np.floating]],
     *,
     budget: float,
     method: str = "darb",
     assignment: str = "energy",
+    norms: Sequence[float] | None = None,
     lanes: int | None = None,
     rows: int | None = None,
     max_k: int = 6,
@@ -220,6 +226,8 @@ def assign(
     method : {'darb', 'bmwm'}
         A block size a row, or a layer.
     assignment : {'energy', 'density'}
+    norms : sequence of float, optional
+        Above 0: what each layer's scores are divided by instead, before layers compare.
     lanes, rows : int, optional
         Shape of the engine; see `PruneConfig`.
     max_k : int
@@ -240,10 +248,9 @@ def assign(
         raise ValueError(
             f"budget must be at least the {least} slots of the largest blocks, not {budget!r}"
         )
-    scores = []
-    for values in layers:
-        total = float(np.sqrt(np.einsum("mn,mn->", values, values, dtype=np.float64)))
-        scores.append(values / total if total > 0 else values)
+    if norms is None:
+        norms = [layer_norm(values) for values in layers]
+    scores = [values / norm for values, norm in zip(layers, norms, strict=True)]
     if assignment == "energy":
         worth = [retained_energy(values, lanes=lanes, max_k=max_k) for values in scores]
     else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from darb.sw.pruning.method import Method
 from darb.sw.pruning.methods import method_of
-from darb.sw.pruning.regular_blocks import ASSIGNMENTS, REGULAR
+from darb.sw.pruning.regular_blocks import ASSIGNMENTS, BUDGETS, REGULAR
 from darb.sw.validation import (
     MOST_LANES,
     MOST_ROWS,
@@ -19,7 +19,7 @@ from darb.sw.validation import (
     check_ratio,
 )
 
-SALIENCIES = ("magnitude", "activation")
+SALIENCIES = ("magnitude", "activation", "fisher")
 ORDERS = ("natural", "spread")
 
 
@@ -72,11 +72,22 @@ class PruneConfig:
         The others are `Irregular` ('irregular'), `Structured` ('structured'), `SquareBlocks`
         ('block'), `NOfM` ('n_m') and `BankBalanced` ('bank_balanced'), by name with their
         defaults or as an object with settings of their own.
-    assignment : {'energy', 'density'}
+    assignment : {'energy', 'density', 'sensitivity'}
         How rows get their block sizes (see `darb.sw.pruning.assign`); for 'darb' and 'bmwm'.
-    saliency : {'magnitude', 'activation'}
-        What a weight is worth: ``|w|``, or ``|w| * rms(x)`` with x the weight's input over
-        calibration data, measured once, before anything is pruned.
+        Sensitivity is energy with each row weighed by what the loss feels of it, measured once
+        (see `darb.sw.pruning.row_sensitivity`): rows that matter to it get smaller blocks. Which
+        weights of a block stay does not depend on it.
+    budget : {'normalized', 'joint', 'uniform', 'searched'}
+        How layers share the slots; for 'darb' and 'bmwm'. Normalized: each layer's squared scores
+        are scaled to the sum 1, then all rows compete. Joint: they compete by their scores as
+        measured, which fits saliency 'fisher', a loss in every layer. Uniform: each layer has the
+        ratio for itself. Searched: as normalized, then the layers' scores are multiplied by
+        factors, found once by search, that bring the pruned network's outputs nearest to the
+        dense one's (see `darb.sw.pruning.searched_multipliers`).
+    saliency : {'magnitude', 'activation', 'fisher'}
+        What a weight is worth: ``|w|``, ``|w| * rms(x)`` with x the weight's input over
+        calibration data, or ``|w| * rms(g)`` with g the gradient that the loss has to it there
+        (see `darb.sw.pruning.gradient_rms`). Measured once, before anything is pruned.
     order : {'natural', 'spread'}, optional
         Column order: the network's own with every column, or a seeded random one that leaves out
         dead columns and the least salient. It is chosen once; columns that are left out are
@@ -114,6 +125,7 @@ class PruneConfig:
     ratio: float
     method: str | Method = "darb"
     assignment: str = "energy"
+    budget: str = "normalized"
     saliency: str = "activation"
     order: str | None = None
     left_out: float | None = None
@@ -128,7 +140,13 @@ class PruneConfig:
     def __post_init__(self) -> None:
         check_ratio(self.ratio)
         check_choice("assignment", self.assignment, ASSIGNMENTS)
+        check_choice("budget", self.budget, BUDGETS)
         check_choice("saliency", self.saliency, SALIENCIES)
+        if self.assignment == "sensitivity" and self.saliency == "fisher":
+            raise ValueError(
+                "assignment must be energy or density for saliency 'fisher', which weighs rows "
+                f"already, not {self.assignment!r}"
+            )
         if self.order is not None:
             check_choice("order", self.order, ORDERS)
         check_left_out(self.left_out)
@@ -149,6 +167,13 @@ class PruneConfig:
             if not isinstance(override, LayerOverride):
                 raise TypeError(f"layers[{name!r}] must be a LayerOverride, not {override!r}")
         object.__setattr__(self, "layers", dict(self.layers))
+        if rule.name not in REGULAR:
+            for name, usual in (("assignment", ("energy", "density")), ("budget", ("normalized",))):
+                if getattr(self, name) not in usual:
+                    raise ValueError(
+                        f"{name} must be left out for method {rule.name}, "
+                        f"not {getattr(self, name)!r}"
+                    )
         rule.check_engine(lanes=self.lanes, rows=self.rows)
         if not rule.ordered:
             for source in (self, *self.layers.values()):
@@ -164,7 +189,23 @@ class PruneConfig:
     @property
     def rule(self) -> Method:
         """The method, with its settings."""
-        return method_of(self.method, assignment=self.assignment, max_k=self.max_k)
+        return method_of(
+            self.method, assignment=self.assignment, budget=self.budget, max_k=self.max_k
+        )
+
+    @property
+    def calibrated(self) -> str | None:
+        """The setting that needs calibration data, for messages; None if none does."""
+        if self.saliency != "magnitude":
+            return f"saliency {self.saliency!r}"
+        if self.assignment == "sensitivity":
+            return f"assignment {self.assignment!r}"
+        return f"budget {self.budget!r}" if self.budget == "searched" else None
+
+    @property
+    def needs_gradients(self) -> bool:
+        """Whether masks are chosen by what the loss feels of weights."""
+        return self.saliency == "fisher" or self.assignment == "sensitivity"
 
     def order_of(self, name: str) -> str:
         """Return the column order of layer `name`."""

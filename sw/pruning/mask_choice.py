@@ -9,13 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from darb.sw.pruning.chain import declared_chain, trace_chain
+from darb.sw.pruning.chain import calibration_batch, declared_chain, evaluating, trace_chain
 from darb.sw.pruning.config import PruneConfig
 from darb.sw.pruning.free_mask import FreeMask
+from darb.sw.pruning.gradient_power import gradient_rms, row_sensitivity
 from darb.sw.pruning.input_power import input_rms
+from darb.sw.pruning.layer_budgets import output_divergence, searched_multipliers
 from darb.sw.pruning.layer_modules import (
     PrunableModule,
     kernel_area,
+    mask_like,
     prunable_modules,
     weight_matrix,
 )
@@ -34,11 +37,14 @@ class MaskChoice:
     model : torch.nn.Module
     config : PruneConfig
     calibration : torch.Tensor or ndarray, optional
-        A batch of inputs; needed for saliency 'activation'.
+        A batch of inputs; needed for every saliency but 'magnitude', for assignment 'sensitivity'
+        and for budget 'searched'.
 
     Attributes
     ----------
     layers : dict of str to torch.nn.Linear or torch.nn.Conv2d
+    multipliers : dict of str to float
+        What budget 'searched' found, by layer.
     prepared : bool
         Whether `prepare` has been called.
 
@@ -66,8 +72,8 @@ class MaskChoice:
                     f"layers must name Linear or Conv2d layers of the model "
                     f"({', '.join(self.layers)}), not {name!r}"
                 )
-        if config.saliency == "activation" and calibration is None:
-            raise ValueError("calibration must be given for saliency 'activation', not None")
+        if config.calibrated and calibration is None:
+            raise ValueError(f"calibration must be given for {config.calibrated}, not None")
         self.model = model
         self.config = config
         self.prepared = False
@@ -77,9 +83,14 @@ class MaskChoice:
         )
         self._orders: dict[str, NDArray[np.int32]] = {}
         self._rms: dict[str, NDArray[np.float32]] | None = None
+        self._gradients: dict[str, NDArray[np.float32]] | None = None
+        self._sensitivities: dict[str, NDArray[np.float64]] | None = None
+        self.multipliers: dict[str, float] = {}
 
     def prepare(self) -> None:
-        """Measure inputs and choose column orders, from the weights as they are.
+        """Measure inputs and gradients, choose column orders and share budgets.
+
+        All from the weights as they are.
 
         Raises
         ------
@@ -98,11 +109,22 @@ class MaskChoice:
             chain = trace_chain(self.model, self._calibration)
             self.layers = {layer.name: layer.linear for layer in chain}
             self._rms = {layer.name: layer.input_rms() for layer in chain}
-        scores = scores_of(self.weights(), self._rms, self.config)
+        if self.config.needs_gradients:
+            self._gradients = gradient_rms(
+                self.model, self.layers, self._calibration, seed=self.config.seed
+            )
+        if self.config.assignment == "sensitivity":
+            self._sensitivities = {
+                name: row_sensitivity(rms) for name, rms in self._gradients.items()
+            }
+        scores = self._scores(self.weights())
         self._orders = column_orders(scores, self.config, chained=self._chained)
         if self.config.ramp_steps:
             # A ratio out of reach is refused now, not after hours on the ramp.
             self._masks(scores, None)
+        self.multipliers = {}
+        if self.config.budget == "searched" and self.config.ratio > 1:
+            self.multipliers = self._searched(scores)
         self.prepared = True
 
     def weights(self) -> dict[str, NDArray[np.floating]]:
@@ -126,7 +148,32 @@ class MaskChoice:
             If a weight is not finite.
         """
         weights = self.weights() if weights is None else weights
-        return self._masks(scores_of(weights, self._rms, self.config), ratio)
+        return self._masks(self._scores(weights), ratio)
+
+    def _scores(self, weights: Mapping[str, NDArray]) -> dict[str, NDArray[np.floating]]:
+        return scores_of(weights, self._rms, self.config, gradients=self._gradients)
+
+    @torch.no_grad()
+    def _searched(self, scores: Mapping[str, NDArray]) -> dict[str, float]:
+        """Return the multipliers whose masks change the network's outputs least."""
+        weights = {name: layer.weight.detach().clone() for name, layer in self.layers.items()}
+        batch = calibration_batch(self._calibration, like=next(iter(weights.values())))
+
+        def divergence(multipliers: Mapping[str, float]) -> float:
+            self.multipliers = dict(multipliers)
+            for name, mask in self._masks(scores, None).items():
+                weight = self.layers[name].weight
+                weight.copy_(weights[name] * mask_like(mask.mask, weight))
+            return output_divergence(self.model(batch), dense)
+
+        with evaluating(self.model):
+            dense = self.model(batch)
+            shared = [name for name in self.layers if self.config.own_ratio_of(name) is None]
+            try:
+                return searched_multipliers(divergence, shared)
+            finally:
+                for name, layer in self.layers.items():
+                    layer.weight.copy_(weights[name])
 
     def _masks(
         self, scores: Mapping[str, NDArray], ratio: float | None
@@ -138,4 +185,6 @@ class MaskChoice:
             ratio=ratio,
             chained=self._chained,
             areas={name: kernel_area(layer) for name, layer in self.layers.items()},
+            sensitivities=self._sensitivities,
+            multipliers=self.multipliers,
         )

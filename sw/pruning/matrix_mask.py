@@ -9,7 +9,7 @@ from darb.sw.pruning.free_mask import FreeMask
 from darb.sw.pruning.masking import Mask, check_columns
 from darb.sw.pruning.method import LayerScores, Method
 from darb.sw.pruning.methods import method_of
-from darb.sw.pruning.regular_blocks import ASSIGNMENTS
+from darb.sw.pruning.regular_blocks import SCORE_ASSIGNMENTS
 from darb.sw.pruning.saliency import check_matrix
 from darb.sw.pruning.score_arrays import check_scores
 from darb.sw.validation import (
@@ -90,7 +90,7 @@ def mask(
     """
     weights = check_matrix("weights", weights)
     check_ratio(ratio)
-    check_choice("assignment", assignment, ASSIGNMENTS)
+    check_choice("assignment", assignment, SCORE_ASSIGNMENTS)
     check_int("max_k", max_k, 0, 12)
     rule = method_of(method, assignment=assignment, max_k=max_k)
     if lanes is not None:

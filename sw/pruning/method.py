@@ -32,6 +32,10 @@ class LayerScores:
         Rows that are stored.
     area : int
         Columns of one input channel: ``kh * kw`` of a Conv2d, 1 of a Linear.
+    sensitivity : ndarray, shape (M,), optional
+        How much the loss feels each row, where a method weighs rows with it.
+    multiplier : float
+        Above 0: of the layer's scores, where scores of several layers compare.
     """
 
     name: str
@@ -39,6 +43,8 @@ class LayerScores:
     columns: NDArray[np.int32]
     live: NDArray[np.bool_]
     area: int = 1
+    sensitivity: NDArray[np.floating] | None = None
+    multiplier: float = 1.0
 
     def stored(self) -> NDArray[np.floating]:
         """Return the scores of live rows, columns in stored order."""

@@ -15,14 +15,20 @@ _RIVALS = {kind.name: kind for kind in (Irregular, Structured, SquareBlocks, NOf
 METHODS = (*REGULAR, *_RIVALS)
 
 
-def method_of(value: object, *, assignment: str = "energy", max_k: int = 6) -> Method:
+def method_of(
+    value: object,
+    *,
+    assignment: str = "energy",
+    budget: str = "normalized",
+    max_k: int = 6,
+) -> Method:
     """Return the method that `value` names, or is.
 
     Parameters
     ----------
     value : str or Method
         A name stands for the method with its own defaults.
-    assignment, max_k
+    assignment, budget, max_k
         For 'darb' and 'bmwm', which take their settings from the config.
 
     Raises
@@ -36,5 +42,5 @@ def method_of(value: object, *, assignment: str = "energy", max_k: int = 6) -> M
         return value
     check_choice("method", value, METHODS)
     if value in REGULAR:
-        return RegularBlocks(name=value, assignment=assignment, max_k=max_k)
+        return RegularBlocks(name=value, assignment=assignment, budget=budget, max_k=max_k)
     return _RIVALS[value]()

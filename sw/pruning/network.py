@@ -13,18 +13,28 @@ from darb.sw.pruning.config import PruneConfig
 from darb.sw.pruning.free_mask import FreeMask
 from darb.sw.pruning.masking import Mask
 from darb.sw.pruning.method import LayerScores
-from darb.sw.pruning.saliency import activation, column_energy, magnitude
+from darb.sw.pruning.saliency import activation, column_energy, fisher, magnitude
 
 
 def scores_of(
-    weights: Mapping[str, NDArray], rms: Mapping[str, NDArray] | None, config: PruneConfig
+    weights: Mapping[str, NDArray],
+    rms: Mapping[str, NDArray] | None,
+    config: PruneConfig,
+    *,
+    gradients: Mapping[str, NDArray] | None = None,
 ) -> dict[str, NDArray[np.floating]]:
-    """Return the saliency of every weight, by layer."""
+    """Return the saliency of every weight, by layer.
+
+    `rms` is of inputs, `gradients` of gradients; each is needed for its own saliency.
+    """
     if config.saliency == "magnitude":
         return {name: magnitude(matrix) for name, matrix in weights.items()}
-    if rms is None:
-        raise ValueError("calibration must be given for saliency 'activation', not None")
-    return {name: activation(matrix, rms[name]) for name, matrix in weights.items()}
+    measured = gradients if config.saliency == "fisher" else rms
+    if measured is None:
+        raise ValueError(f"calibration must be given for {config.calibrated}, not None")
+    if config.saliency == "fisher":
+        return {name: fisher(matrix, measured[name]) for name, matrix in weights.items()}
+    return {name: activation(matrix, measured[name]) for name, matrix in weights.items()}
 
 
 def column_orders(
@@ -80,6 +90,8 @@ def network_masks(
     ratio: float | None = None,
     chained: bool = True,
     areas: Mapping[str, int] | None = None,
+    sensitivities: Mapping[str, NDArray] | None = None,
+    multipliers: Mapping[str, float] | None = None,
 ) -> dict[str, Mask | FreeMask]:
     """Choose the masks of all layers together.
 
@@ -98,6 +110,10 @@ def network_masks(
         next layer names are then dead.
     areas : mapping of str to int, optional
         Columns of an input channel, by layer; 1 where it names none.
+    sensitivities : mapping of str to ndarray, shape (M,), optional
+        How much the loss feels each row, by layer; for assignment 'sensitivity'.
+    multipliers : mapping of str to float, optional
+        Of a layer's scores where layers share a budget; 1 where it names none.
 
     Returns
     -------
@@ -125,7 +141,15 @@ def network_masks(
     masks = {}
     for members, goal in groups:
         layers = [
-            LayerScores(name, scores[name], orders[name], live[name], (areas or {}).get(name, 1))
+            LayerScores(
+                name,
+                scores[name],
+                orders[name],
+                live[name],
+                area=(areas or {}).get(name, 1),
+                sensitivity=(sensitivities or {}).get(name),
+                multiplier=(multipliers or {}).get(name, 1.0),
+            )
             for name in members
         ]
         chosen = config.rule.masks(layers, ratio=goal, lanes=config.lanes, rows=config.rows)

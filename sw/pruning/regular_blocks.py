@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from darb.sw.pruning.block_size import assign
+import numpy as np
+from numpy.typing import NDArray
+
+from darb.sw.pruning.block_size import assign, layer_norm
 from darb.sw.pruning.masking import Mask, layer_mask
 from darb.sw.pruning.method import LayerScores, Method
 from darb.sw.pruning.slots import budget_of
 from darb.sw.validation import check_choice, check_int
 
-ASSIGNMENTS = ("energy", "density")
+SCORE_ASSIGNMENTS = ("energy", "density")
+ASSIGNMENTS = (*SCORE_ASSIGNMENTS, "sensitivity")
+BUDGETS = ("normalized", "joint", "uniform", "searched")
 REGULAR = ("darb", "bmwm")
 
 
@@ -22,7 +27,8 @@ class RegularBlocks(Method):
     Parameters
     ----------
     name : {'darb', 'bmwm'}
-    assignment : {'energy', 'density'}
+    assignment : {'energy', 'density', 'sensitivity'}
+    budget : {'normalized', 'joint', 'uniform', 'searched'}
     max_k : int
         As in `PruneConfig`.
 
@@ -34,6 +40,7 @@ class RegularBlocks(Method):
 
     name: str = "darb"
     assignment: str = "energy"
+    budget: str = "normalized"
     max_k: int = 6
     ordered = True
     laned = True
@@ -41,6 +48,7 @@ class RegularBlocks(Method):
     def __post_init__(self) -> None:
         check_choice("method", self.name, REGULAR)
         check_choice("assignment", self.assignment, ASSIGNMENTS)
+        check_choice("budget", self.budget, BUDGETS)
         check_int("max_k", self.max_k, 0, 12)
 
     def masks(
@@ -52,17 +60,34 @@ class RegularBlocks(Method):
         rows: int | None = None,
     ) -> list[Mask]:
         """Choose the masks; see `Method.masks`."""
-        stored = [layer.stored() for layer in layers]
         engine = {"lanes": lanes, "rows": rows, "max_k": self.max_k}
-        weights = sum(layer.scores.size for layer in layers)
-        block_sizes = assign(
-            stored,
-            budget=budget_of(stored, weights=weights, ratio=ratio, **engine),
-            method=self.name,
-            assignment=self.assignment,
-            **engine,
-        )
+        groups = [[layer] for layer in layers] if self.budget == "uniform" else [layers]
+        block_sizes = []
+        for group in groups:
+            stored = [self._worth(layer) for layer in group]
+            norms = [1.0 if self.budget == "joint" else layer_norm(values) for values in stored]
+            weights = sum(layer.scores.size for layer in group)
+            block_sizes += assign(
+                stored,
+                budget=budget_of(stored, weights=weights, ratio=ratio, **engine),
+                method=self.name,
+                assignment="energy" if self.assignment == "sensitivity" else self.assignment,
+                norms=[norm / layer.multiplier for norm, layer in zip(norms, group, strict=True)],
+                **engine,
+            )
         return [
             layer_mask(layer.scores, sizes, columns=layer.columns, lanes=lanes, live=layer.live)
             for layer, sizes in zip(layers, block_sizes, strict=True)
         ]
+
+    def _worth(self, layer: LayerScores) -> NDArray[np.floating]:
+        """Return the stored scores that block sizes are chosen by."""
+        stored = layer.stored()
+        if self.assignment != "sensitivity":
+            return stored
+        if layer.sensitivity is None:
+            raise ValueError(
+                f"layer {layer.name} must have its rows' sensitivity for assignment "
+                f"'sensitivity', not {layer.sensitivity!r}"
+            )
+        return stored * np.sqrt(layer.sensitivity[layer.live])[:, None]

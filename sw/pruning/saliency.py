@@ -63,6 +63,31 @@ def activation(weights: ArrayLike, rms: ArrayLike) -> NDArray[np.floating]:
     return scores * rms
 
 
+def fisher(weights: ArrayLike, rms: ArrayLike) -> NDArray[np.floating]:
+    """Return ``|w| * rms(g)``, the root of twice what the loss should rise by without a weight.
+
+    Parameters
+    ----------
+    weights : array_like, shape (M, N)
+    rms : array_like, shape (M, N)
+        Root mean square of the loss's gradient to each weight; see
+        `x`.
+
+    Raises
+    ------
+    ValueError
+        If `rms` does not fit the weights, or has a value that is negative or not finite.
+    """
+    scores = magnitude(weights)
+    rms = np.asarray(rms, dtype=scores.dtype)
+    if rms.shape != scores.shape:
+        raise ValueError(f"rms must have shape {scores.shape!r}, not {rms.shape!r}")
+    bad = ~(np.isfinite(rms) & (rms >= 0))
+    if bad.any():
+        raise ValueError(f"rms must be finite and at least 0, not {float(rms[bad][0])!r}")
+    return scores * rms
+
+
 def column_energy(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return each column's sum of squared scores."""
     return np.einsum("mn,mn->n", scores, scores, dtype=np.float64)

@@ -29,12 +29,12 @@ ALL = "darb, bmwm, irregular, structured, block, n_m, bank_balanced"
         (
             {"assignment": "even"},
             ValueError,
-            "assignment must be one of energy, density, not 'even'",
+            "assignment must be one of energy, density, sensitivity, not 'even'",
         ),
         (
             {"saliency": "taylor"},
             ValueError,
-            "saliency must be one of magnitude, activation, not 'taylor'",
+            "saliency must be one of magnitude, activation, fisher, not 'taylor'",
         ),
         ({"order": "random"}, ValueError, "order must be one of natural, spread, not 'random'"),
         ({"left_out": 1.0}, ValueError, "left_out must be at least 0 and below 1, not 1.0"),
