@@ -65,7 +65,7 @@ class DppModel(PrunedModel):
 
 
 class Dpp:
-    """Prunes the Linear and Conv2d layers of a network while it is trained.
+    """Prunes the Linear and Conv2d layers of a network while it is trained, and no others.
 
     Call `prepare` once, before the optimizer is made; `step` before every epoch; add `penalty` to
     every loss; and call `finalize` at the end. Between the first and the last, the model's layers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -11,7 +12,8 @@ from torch import nn
 from torch.nn import functional
 
 from darb.sw.pruning.chain import calibration_batch, evaluating
-from darb.sw.pruning.layer_modules import PrunableModule
+from darb.sw.pruning.layer_modules import PrunableModule, PrunableWeight, RecurrentModule
+from darb.sw.pruning.recurrent_inputs import recurrent_inputs
 
 _IMAGES = 64
 
@@ -19,18 +21,19 @@ _IMAGES = 64
 @torch.no_grad()
 def input_rms(
     model: nn.Module,
-    layers: dict[str, PrunableModule],
+    layers: dict[str, PrunableWeight],
     calibration: torch.Tensor | NDArray,
 ) -> dict[str, NDArray[np.float32]]:
     """Run `model` on a batch and return the root mean square of what each weight multiplies.
 
     Unlike `darb.sw.pruning.trace_chain` it asks for no chain: what stands between the layers is
-    free, and a layer may run several times.
+    free, and a layer may run several times. A recurrent matrix multiplies hidden states; see
+    `recurrent_inputs`.
 
     Parameters
     ----------
     model : torch.nn.Module
-    layers : dict of str to torch.nn.Linear or torch.nn.Conv2d
+    layers : dict of str to PrunableWeight
     calibration : torch.Tensor or ndarray, shape (B, ...)
 
     Returns
@@ -51,18 +54,27 @@ def input_rms(
     sums: dict[str, torch.Tensor] = {}
     counts = dict.fromkeys(layers, 0)
 
-    def note(module: PrunableModule, inputs: tuple, *, name: str) -> None:
-        squares, count = _squares(module, inputs[0].detach())
-        sums[name] = sums[name] + squares if counts[name] else squares
-        counts[name] += count
+    modules: dict[nn.Module, dict[str, str]] = {}
+    for name, layer in layers.items():
+        modules.setdefault(layer.module, {})[layer.parameter] = name
+
+    def note(
+        module: nn.Module, inputs: tuple, named: dict, output: object, *, names: dict[str, str]
+    ) -> None:
+        for parameter, squares, count in _squares(module, *inputs, **named):
+            if parameter in names:
+                name = names[parameter]
+                sums[name] = sums[name] + squares if counts[name] else squares
+                counts[name] += count
 
     hooks = [
-        layer.register_forward_pre_hook(partial(note, name=name)) for name, layer in layers.items()
+        module.register_forward_hook(partial(note, names=names), with_kwargs=True)
+        for module, names in modules.items()
     ]
     try:
         with evaluating(model):
             model(batch)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"calibration must be inputs that the model takes, not shape {tuple(batch.shape)!r} "
             f"({str(error).splitlines()[0]})"
@@ -75,18 +87,31 @@ def input_rms(
         if not counts[name]:
             raise ValueError(f"layer {name} must run for saliency 'activation', not 0 times")
         rms = (sums[name] / counts[name]).sqrt().float().cpu().numpy()
-        groups = getattr(layer, "groups", 1)
+        groups = getattr(layer.module, "groups", 1)
         if groups > 1:
-            rms = np.repeat(rms.reshape(groups, -1), layer.out_channels // groups, axis=0)
+            rms = np.repeat(rms.reshape(groups, -1), layer.module.out_channels // groups, axis=0)
         found[name] = rms
     return found
 
 
-def _squares(module: PrunableModule, inputs: torch.Tensor) -> tuple[torch.Tensor, int]:
-    """Return the sum of squares of each column's inputs, and over how many vectors."""
-    if isinstance(module, nn.Linear):
-        vectors = inputs.reshape(-1, inputs.shape[-1]).double()
-        return vectors.square().sum(dim=0), len(vectors)
+def _squares(
+    module: PrunableModule | RecurrentModule, input: torch.Tensor, hx: object = None
+) -> Iterator[tuple[str, torch.Tensor, int]]:
+    """Give each weight's name, the sum of squares of its columns' inputs, and of how many vectors.
+
+    Arguments are called as the modules call them.
+    """
+    if isinstance(module, RecurrentModule):
+        for parameter, vectors in recurrent_inputs(module, input, hx):
+            yield parameter, vectors.double().square().sum(dim=0), len(vectors)
+    elif isinstance(module, nn.Linear):
+        vectors = input.reshape(-1, input.shape[-1]).double()
+        yield "weight", vectors.square().sum(dim=0), len(vectors)
+    else:
+        yield "weight", *_patch_squares(module, input)
+
+
+def _patch_squares(module: nn.Conv2d, inputs: torch.Tensor) -> tuple[torch.Tensor, int]:
     images = inputs if inputs.ndim == 4 else inputs[None]
     total, count = torch.zeros((), dtype=torch.float64, device=inputs.device), 0
     for part in images.split(_IMAGES):

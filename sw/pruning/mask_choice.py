@@ -17,9 +17,9 @@ from darb.sw.pruning.input_power import input_rms
 from darb.sw.pruning.layer_budgets import output_divergence, searched_multipliers
 from darb.sw.pruning.layer_modules import (
     PrunableModule,
-    kernel_area,
+    PrunableWeight,
     mask_like,
-    prunable_modules,
+    prunable_weights,
     weight_matrix,
 )
 from darb.sw.pruning.masking import Mask
@@ -27,7 +27,7 @@ from darb.sw.pruning.network import column_orders, network_masks, scores_of
 
 
 class MaskChoice:
-    """Chooses the masks of a network's Linear and Conv2d layers by a config.
+    """Chooses the masks of a network's layers by a config; see `Pruner` for what they are.
 
     A network of Linear layers alone that is to be pruned to row patterns must be a chain that the
     engine can compute. Any other network is taken layer by layer: no row of it is ever dead.
@@ -42,7 +42,7 @@ class MaskChoice:
 
     Attributes
     ----------
-    layers : dict of str to torch.nn.Linear or torch.nn.Conv2d
+    layers : dict of str to PrunableWeight
     multipliers : dict of str to float
         What budget 'searched' found, by layer.
     prepared : bool
@@ -63,15 +63,12 @@ class MaskChoice:
         *,
         calibration: torch.Tensor | NDArray | None = None,
     ) -> None:
-        self.layers: dict[str, PrunableModule] = prunable_modules(model)
+        self.layers: dict[str, PrunableWeight] = prunable_weights(model)
         if not isinstance(config, PruneConfig):
             raise TypeError(f"config must be a PruneConfig, not {config!r}")
         for name in config.layers:
             if name not in self.layers:
-                raise ValueError(
-                    f"layers must name Linear or Conv2d layers of the model "
-                    f"({', '.join(self.layers)}), not {name!r}"
-                )
+                raise ValueError(f"layers must name some of {', '.join(self.layers)}, not {name!r}")
         if config.calibrated and calibration is None:
             raise ValueError(f"calibration must be given for {config.calibrated}, not None")
         self.model = model
@@ -79,7 +76,7 @@ class MaskChoice:
         self.prepared = False
         self._calibration = calibration
         self._chained = config.rule.ordered and all(
-            isinstance(layer, nn.Linear) for layer in self.layers.values()
+            isinstance(layer.module, nn.Linear) for layer in self.layers.values()
         )
         self._orders: dict[str, NDArray[np.int32]] = {}
         self._rms: dict[str, NDArray[np.float32]] | None = None
@@ -104,14 +101,19 @@ class MaskChoice:
             if self.config.saliency == "activation":
                 self._rms = input_rms(self.model, self.layers, self._calibration)
         elif self._calibration is None:
-            self.layers = dict(declared_chain(self.model))
+            self.layers = {name: self.layers[name] for name in declared_chain(self.model)}
         else:
             chain = trace_chain(self.model, self._calibration)
-            self.layers = {layer.name: layer.linear for layer in chain}
+            self.layers = {layer.name: self.layers[layer.name] for layer in chain}
             self._rms = {layer.name: layer.input_rms() for layer in chain}
         if self.config.needs_gradients:
+            # A Linear itself, for its gradients are told apart by example.
+            layers = {
+                name: layer.module if isinstance(layer.module, PrunableModule) else layer
+                for name, layer in self.layers.items()
+            }
             self._gradients = gradient_rms(
-                self.model, self.layers, self._calibration, seed=self.config.seed
+                self.model, layers, self._calibration, seed=self.config.seed
             )
         if self.config.assignment == "sensitivity":
             self._sensitivities = {
@@ -184,7 +186,7 @@ class MaskChoice:
             self.config,
             ratio=ratio,
             chained=self._chained,
-            areas={name: kernel_area(layer) for name, layer in self.layers.items()},
+            areas={name: layer.area for name, layer in self.layers.items()},
             sensitivities=self._sensitivities,
             multipliers=self.multipliers,
         )

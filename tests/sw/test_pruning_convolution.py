@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from darb.sw.pruning import METHODS, LayerOverride, Mask, NOfM, Structured, prune
 from darb.sw.pruning.input_power import input_rms
-from darb.sw.pruning.layer_modules import kernel_area, mask_like, weight_matrix
+from darb.sw.pruning.layer_modules import PrunableWeight, mask_like, prunable_weights, weight_matrix
 from darb.sw.pruning.saliency import activation
 from darb.sw.quantization import quantize
 
@@ -98,8 +98,8 @@ def test_columns_of_a_convolution_are_input_channel_kernel_row_kernel_column():
     matrix = weight_matrix(weight)
     assert matrix[1, (2 * 2 + 1) * 4 + 3] == weight[1, 2, 1, 3]
     assert (mask_like(matrix > 30, weight) == (weight > 30)).all()
-    assert kernel_area(nn.Conv2d(3, 2, (2, 4))) == 8
-    assert kernel_area(nn.Linear(3, 2)) == 1
+    assert PrunableWeight("a", nn.Conv2d(3, 2, (2, 4))).area == 8
+    assert PrunableWeight("a", nn.Linear(3, 2)).area == 1
     model = small()
     own = {"second": LayerOverride(ratio=4)}
     got = prune(model, ratio=2, method=NOfM(m=4), saliency="magnitude", layers=own).masks["second"]
@@ -121,7 +121,7 @@ def test_columns_of_a_convolution_are_input_channel_kernel_row_kernel_column():
 def test_input_power_of_a_convolution(settings):
     """What a weight adds to its output, at every position, is measured one weight at a time."""
     layer = nn.Conv2d(2, 4, (2, 3), bias=False, **settings)
-    rms = input_rms(layer, {"": layer}, IMAGES)[""]
+    rms = input_rms(layer, prunable_weights(layer), IMAGES)[""]
     wanted = np.empty((4, layer.weight[0].numel()))
     for row in range(4):
         for column in range(wanted.shape[1]):
@@ -137,7 +137,7 @@ def test_input_power_of_a_convolution(settings):
 def test_input_power_over_calls_and_leading_axes():
     layer = nn.Linear(8, 3)
     model = nn.Sequential(layer)
-    rms = input_rms(model, {"0": layer}, IMAGES)["0"]
+    rms = input_rms(model, prunable_weights(model), IMAGES)["0"]
     np.testing.assert_allclose(rms, IMAGES.square().mean(dim=(0, 1, 2)).sqrt().numpy(), rtol=1e-5)
 
     class Twice(nn.Module):
@@ -146,9 +146,10 @@ def test_input_power_over_calls_and_leading_axes():
             self.layer = layer
 
         def forward(self, x):
-            return self.layer(x) + self.layer(3 * x[:5])[:1]
+            return self.layer(x) + self.layer(input=3 * x[:5])[:1]
 
-    twice = input_rms(Twice(), {"layer": layer}, IMAGES)["layer"]
+    model = Twice()
+    twice = input_rms(model, prunable_weights(model), IMAGES)["layer"]
     both = torch.cat([IMAGES, 3 * IMAGES[:5]])
     np.testing.assert_allclose(twice, both.square().mean(dim=(0, 1, 2)).sqrt().numpy(), rtol=1e-5)
 
