@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from darb.sw.pruning.chain import calibration_batch, evaluating
-from darb.sw.pruning.layer_modules import PrunableModule
+from darb.sw.pruning.layer_modules import PrunableWeight
 
 # Up to this many classes the expectation over labels is taken exactly.
 _CLASSES = 32
@@ -21,7 +21,7 @@ _DRAWS = 32
 
 def gradient_rms(
     model: nn.Module,
-    layers: Mapping[str, PrunableModule],
+    layers: Mapping[str, PrunableWeight],
     calibration: torch.Tensor | NDArray,
     *,
     seed: int = 0,
@@ -48,8 +48,7 @@ def gradient_rms(
     ----------
     model : torch.nn.Module
         Run in evaluation mode; weights and gradients stay as they are.
-    layers : mapping of str to module
-        With a `weight` each.
+    layers : mapping of str to PrunableWeight
     calibration : torch.Tensor or ndarray, shape (B, ...)
     seed : int
         Of the signs.
@@ -100,7 +99,7 @@ def row_sensitivity(rms: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 @contextmanager
-def _differentiable(layers: Mapping[str, PrunableModule]) -> Iterator[None]:
+def _differentiable(layers: Mapping[str, PrunableWeight]) -> Iterator[None]:
     """Let gradients reach weights that are frozen."""
     frozen = [layer.weight for layer in layers.values() if not layer.weight.requires_grad]
     for weight in frozen:
@@ -114,7 +113,7 @@ def _differentiable(layers: Mapping[str, PrunableModule]) -> Iterator[None]:
 
 def _add_squares(
     model: nn.Module,
-    layers: Mapping[str, PrunableModule],
+    layers: Mapping[str, PrunableWeight],
     part: torch.Tensor,
     sums: dict[str, torch.Tensor],
     generator: torch.Generator,
@@ -142,7 +141,7 @@ def _add_squares(
 
 
 def _run(
-    model: nn.Module, layers: Mapping[str, PrunableModule], part: torch.Tensor
+    model: nn.Module, layers: Mapping[str, PrunableWeight], part: torch.Tensor
 ) -> tuple[torch.Tensor, dict[str, list[tuple[torch.Tensor, torch.Tensor]]]]:
     """Return the model's outputs, and what each Linear was given and gave."""
     calls: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
@@ -153,9 +152,9 @@ def _run(
         return output.clone()
 
     hooks = [
-        layer.register_forward_hook(partial(note, name=name))
+        layer.module.register_forward_hook(partial(note, name=name))
         for name, layer in layers.items()
-        if isinstance(layer, nn.Linear)
+        if isinstance(layer.module, nn.Linear)
     ]
     try:
         outputs = model(part)

@@ -16,7 +16,6 @@ from darb.sw.pruning.gradient_power import gradient_rms, row_sensitivity
 from darb.sw.pruning.input_power import input_rms
 from darb.sw.pruning.layer_budgets import output_divergence, searched_multipliers
 from darb.sw.pruning.layer_modules import (
-    PrunableModule,
     PrunableWeight,
     mask_like,
     prunable_weights,
@@ -107,13 +106,8 @@ class MaskChoice:
             self.layers = {layer.name: self.layers[layer.name] for layer in chain}
             self._rms = {layer.name: layer.input_rms() for layer in chain}
         if self.config.needs_gradients:
-            # A Linear itself, for its gradients are told apart by example.
-            layers = {
-                name: layer.module if isinstance(layer.module, PrunableModule) else layer
-                for name, layer in self.layers.items()
-            }
             self._gradients = gradient_rms(
-                self.model, layers, self._calibration, seed=self.config.seed
+                self.model, self.layers, self._calibration, seed=self.config.seed
             )
         if self.config.assignment == "sensitivity":
             self._sensitivities = {

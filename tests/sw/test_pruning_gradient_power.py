@@ -9,6 +9,7 @@ from torch import nn
 
 from darb.sw.pruning import fisher, gradient_rms, prune, row_sensitivity
 from darb.sw.pruning.gradient_power import _score_roots
+from darb.sw.pruning.layer_modules import PrunableWeight, prunable_weights
 from darb.sw.training import mlp
 
 torch.set_num_threads(1)
@@ -37,7 +38,7 @@ def test_linear_layers_are_exact(seed):
     generator = torch.Generator().manual_seed(seed)
     model = mlp((12, 9, 7, 4), seed=seed).double()
     x = 3 * torch.randn(40, 12, generator=generator, dtype=torch.float64)
-    layers = {name: model[int(name)] for name in ("0", "2", "4")}
+    layers = prunable_weights(model)
     for name, rms in gradient_rms(model, layers, x, seed=seed).items():
         want = example_by_example(model, layers[name].weight, x)
         np.testing.assert_allclose(rms, want, rtol=1e-5, atol=1e-12, err_msg=f"{name}, {seed}")
@@ -46,7 +47,7 @@ def test_linear_layers_are_exact(seed):
 def test_convolutions_are_exact_one_example_at_a_time():
     model = convolution()
     x = torch.randn(12, 2, 5, 5, generator=torch.Generator().manual_seed(0))
-    layers = {name: model[int(name)] for name in ("0", "2", "4")}
+    layers = prunable_weights(model)
     for name, rms in gradient_rms(model, layers, x, examples=1).items():
         want = example_by_example(model, layers[name].weight, x)
         np.testing.assert_allclose(rms, want, rtol=1e-3, atol=1e-5 * want.max(), err_msg=name)
@@ -55,7 +56,7 @@ def test_convolutions_are_exact_one_example_at_a_time():
 def test_several_examples_at_a_time_have_the_same_mean():
     model = convolution()
     x = torch.randn(24, 2, 5, 5, generator=torch.Generator().manual_seed(0))
-    layers = {"0": model[0], "2": model[2]}
+    layers = {name: prunable_weights(model)[name] for name in ("0", "2")}
     draws = [gradient_rms(model, layers, x, seed=seed, examples=8) for seed in range(60)]
     for name, layer in layers.items():
         want = example_by_example(model, layer.weight, x) ** 2
@@ -66,7 +67,7 @@ def test_several_examples_at_a_time_have_the_same_mean():
 
 
 class Recurrent(nn.Module):
-    """A weight that is no Linear's, used at every step."""
+    """A weight of no module that the pruner knows, used at every step."""
 
     def __init__(self):
         super().__init__()
@@ -80,21 +81,39 @@ class Recurrent(nn.Module):
         return self.last(state)
 
 
-class OfCell:
-    """A layer by its weight alone."""
+class Gated(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.gates = kind(3, 4, batch_first=True, num_layers=2)
+        self.last = nn.Linear(4, 3)
 
-    def __init__(self, weight):
-        self.weight = weight
+    def forward(self, x):
+        return self.last(self.gates(x)[0][:, -1])
 
 
 def test_a_weight_used_at_every_step():
     torch.manual_seed(2)
-    model = Recurrent()
-    x = torch.randn(10, 5, 3)
-    layers = {"cell.weight_hh": OfCell(model.cell.weight_hh), "last": model.last}
+    model, x = Recurrent(), torch.randn(10, 5, 3)
+    layers = {
+        "cell": PrunableWeight("cell", model.cell, "weight_hh"),
+        "last": PrunableWeight("last", model.last),
+    }
     for name, rms in gradient_rms(model, layers, x, examples=1).items():
         want = example_by_example(model, layers[name].weight, x)
         np.testing.assert_allclose(rms, want, rtol=1e-3, atol=1e-5 * want.max(), err_msg=name)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_recurrent_layers(kind):
+    torch.manual_seed(3)
+    model, x = Gated(kind), torch.randn(6, 4, 3)
+    layers = prunable_weights(model)
+    assert len(layers) == 5
+    for name, rms in gradient_rms(model, layers, x, examples=1).items():
+        want = example_by_example(model, layers[name].weight, x)
+        np.testing.assert_allclose(rms, want, rtol=1e-3, atol=1e-5 * want.max(), err_msg=name)
+    pruned = prune(model, ratio=3, calibration=x, saliency="fisher", budget="searched").finalize()
+    assert pruned.report.slots <= pruned.report.weights / 3
 
 
 @pytest.mark.parametrize("classes", [2, 5, 32])
@@ -110,7 +129,7 @@ def test_many_classes_are_drawn():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 40))
     x = torch.randn(200, 6)
-    rms = gradient_rms(model, {"0": model[0]}, x)["0"]
+    rms = gradient_rms(model, prunable_weights(model), x)["0"]
     want = example_by_example(model, model[0].weight, x)
     assert np.abs(rms / want - 1).max() < 0.1
 
@@ -118,7 +137,7 @@ def test_many_classes_are_drawn():
 def test_a_single_output_is_a_mean():
     model = nn.Sequential(nn.Linear(6, 1, bias=False))
     x = torch.randn(50, 6, generator=torch.Generator().manual_seed(0))
-    rms = gradient_rms(model, {"0": model[0]}, x)["0"]
+    rms = gradient_rms(model, prunable_weights(model), x)["0"]
     np.testing.assert_allclose(rms, x.square().mean(dim=0).sqrt()[None], rtol=1e-5)
 
 
@@ -127,11 +146,10 @@ def test_values_in_place_and_frozen_weights():
     plain = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
     inplace = nn.Sequential(plain[0], nn.ReLU(inplace=True), plain[2]).train()
     x = torch.randn(20, 6)
-    layers = {"0": plain[0], "2": plain[2]}
-    want = gradient_rms(plain, layers, x)
+    want = gradient_rms(plain, prunable_weights(plain), x)
     plain[0].weight.requires_grad_(False)
     with torch.no_grad():
-        got = gradient_rms(inplace, layers, x.numpy())
+        got = gradient_rms(inplace, prunable_weights(inplace), x.numpy())
     assert all((got[name] == want[name]).all() for name in want)
     assert inplace.training
     assert not plain[0].weight.requires_grad
@@ -144,7 +162,7 @@ def test_what_never_reaches_the_outputs_is_worth_nothing():
     with torch.no_grad():
         model[0].bias[:] = torch.tensor([1.0, 1.0, -100.0, 1.0, 1.0])
     x = torch.rand(30, 6, generator=torch.Generator().manual_seed(0))
-    found = gradient_rms(model, {"0": model[0], "2": model[2]}, x)
+    found = gradient_rms(model, prunable_weights(model), x)
     assert not found["0"][2].any()
     assert not found["2"][:, 2].any()
     assert row_sensitivity(found["0"])[2] == 0
@@ -198,9 +216,8 @@ class Idle(Pair):
     ],
 )
 def test_refused(model, shape, text):
-    layers = {"used": model.used, "idle": model.idle}
     with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
-        gradient_rms(model, layers, torch.ones(shape))
+        gradient_rms(model, prunable_weights(model), torch.ones(shape))
 
 
 def test_gradients_that_overflow_are_refused():
@@ -210,4 +227,4 @@ def test_gradients_that_overflow_are_refused():
         model[2].weight.fill_(1e30)
     text = r"^layer 0: gradients must be finite, not NaN or infinity$"
     with pytest.raises(ValueError, match=text):
-        gradient_rms(model, {"0": model[0], "2": model[2]}, torch.ones(5, 4))
+        gradient_rms(model, prunable_weights(model), torch.ones(5, 4))
