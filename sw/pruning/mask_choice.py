@@ -113,11 +113,11 @@ class MaskChoice:
             self._sensitivities = {
                 name: row_sensitivity(rms) for name, rms in self._gradients.items()
             }
-        scores = self._scores(self.weights())
+        scores = self.scores()
         self._orders = column_orders(scores, self.config, chained=self._chained)
         if self.config.ramp_steps:
             # A ratio out of reach is refused now, not after hours on the ramp.
-            self._masks(scores, None)
+            self.masks_of(scores)
         self.multipliers = {}
         if self.config.budget == "searched" and self.config.ratio > 1:
             self.multipliers = self._searched(scores)
@@ -143,10 +143,19 @@ class MaskChoice:
         ValueError
             If a weight is not finite.
         """
-        weights = self.weights() if weights is None else weights
-        return self._masks(self._scores(weights), ratio)
+        return self.masks_of(self.scores(weights), ratio=ratio)
 
-    def _scores(self, weights: Mapping[str, NDArray]) -> dict[str, NDArray[np.floating]]:
+    def scores(
+        self, weights: Mapping[str, NDArray] | None = None
+    ) -> dict[str, NDArray[np.floating]]:
+        """Return the saliency of the model's weights, or of others, by layer.
+
+        Raises
+        ------
+        ValueError
+            If a weight is not finite.
+        """
+        weights = self.weights() if weights is None else weights
         return scores_of(weights, self._rms, self.config, gradients=self._gradients)
 
     @torch.no_grad()
@@ -157,7 +166,7 @@ class MaskChoice:
 
         def divergence(multipliers: Mapping[str, float]) -> float:
             self.multipliers = dict(multipliers)
-            for name, mask in self._masks(scores, None).items():
+            for name, mask in self.masks_of(scores).items():
                 weight = self.layers[name].weight
                 weight.copy_(weights[name] * mask_like(mask.mask, weight))
             return output_divergence(self.model(batch), dense)
@@ -171,9 +180,10 @@ class MaskChoice:
                 for name, layer in self.layers.items():
                     layer.weight.copy_(weights[name])
 
-    def _masks(
-        self, scores: Mapping[str, NDArray], ratio: float | None
+    def masks_of(
+        self, scores: Mapping[str, NDArray], *, ratio: float | None = None
     ) -> dict[str, Mask | FreeMask]:
+        """Choose the masks by scores of one's own; see `masks`."""
         return network_masks(
             scores,
             self._orders,

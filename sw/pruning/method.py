@@ -73,11 +73,14 @@ class Method(abc.ABC):
         order, leave columns out or name the engine's `rows`.
     laned : bool
         Whether the rule can restart at each of the engine's `lanes`.
+    single : bool
+        Whether weights stay or go one by one, by their own scores.
     """
 
     name: ClassVar[str]
     ordered: ClassVar[bool] = False
     laned: ClassVar[bool] = False
+    single: ClassVar[bool] = True
 
     def check_engine(self, *, lanes: int | None, rows: int | None) -> None:
         """Refuse the shape of an engine where the method knows none.

@@ -110,6 +110,7 @@ class SquareBlocks(Method):
 
     size: int = 4
     name: ClassVar[str] = "block"
+    single: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_int("size", self.size, 1, MOST_SIZE)

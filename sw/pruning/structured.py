@@ -111,6 +111,7 @@ class Structured(Method):
     unit: str = "row"
     scope: str = "layer"
     name: ClassVar[str] = "structured"
+    single: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_choice("unit", self.unit, UNITS)
