@@ -2,7 +2,6 @@
 
 from darb.sw.pruning.admm import Admm
 from darb.sw.pruning.bank_balanced import BankBalanced, bank_balanced_mask
-from darb.sw.pruning.block_size import assign
 from darb.sw.pruning.chain import ChainLayer, trace_chain
 from darb.sw.pruning.column_order import kept_columns, spread_order
 from darb.sw.pruning.config import LayerOverride, PruneConfig
@@ -17,6 +16,7 @@ from darb.sw.pruning.method import LayerScores, Method
 from darb.sw.pruning.methods import METHODS, method_of
 from darb.sw.pruning.n_of_m import NOfM, n_of_m_mask
 from darb.sw.pruning.network import column_orders, network_masks
+from darb.sw.pruning.pattern_choice import assign
 from darb.sw.pruning.pruner import (
     PrunedModel,
     Pruner,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from darb.sw.pruning.method import Method
 from darb.sw.pruning.methods import method_of
+from darb.sw.pruning.pattern_choice import check_max_keep
 from darb.sw.pruning.regular_blocks import ASSIGNMENTS, BUDGETS, REGULAR
 from darb.sw.validation import (
     MOST_LANES,
@@ -105,6 +106,10 @@ class PruneConfig:
         For methods with row patterns.
     max_k : int
         Largest block size of 'darb' and 'bmwm' is ``2**max_k`` columns.
+    max_keep : int
+        Most weights that a block of 'darb' and 'bmwm' keeps; 1 as in the paper. With more, rows
+        choose among patterns of different counts too (see `darb.sw.pruning.assign`); for
+        assignments by energy.
     seed : int
         Of the spread order.
     ramp_steps : int
@@ -132,6 +137,7 @@ class PruneConfig:
     lanes: int | None = None
     rows: int | None = None
     max_k: int = 6
+    max_keep: int = 1
     seed: int = 0
     ramp_steps: int = 0
     ramp_every: int = 50
@@ -155,6 +161,7 @@ class PruneConfig:
         if self.rows is not None:
             check_power_of_two("rows", self.rows, MOST_ROWS)
         check_int("max_k", self.max_k, 0, 12)
+        check_max_keep(self.max_keep, assignment=self.assignment)
         rule = self.rule
         check_int("seed", self.seed, 0, MOST_SEED)
         check_int("ramp_steps", self.ramp_steps, 0)
@@ -168,7 +175,11 @@ class PruneConfig:
                 raise TypeError(f"layers[{name!r}] must be a LayerOverride, not {override!r}")
         object.__setattr__(self, "layers", dict(self.layers))
         if rule.name not in REGULAR:
-            for name, usual in (("assignment", ("energy", "density")), ("budget", ("normalized",))):
+            for name, usual in (
+                ("assignment", ("energy", "density")),
+                ("budget", ("normalized",)),
+                ("max_keep", (1,)),
+            ):
                 if getattr(self, name) not in usual:
                     raise ValueError(
                         f"{name} must be left out for method {rule.name}, "
@@ -190,7 +201,11 @@ class PruneConfig:
     def rule(self) -> Method:
         """The method, with its settings."""
         return method_of(
-            self.method, assignment=self.assignment, budget=self.budget, max_k=self.max_k
+            self.method,
+            assignment=self.assignment,
+            budget=self.budget,
+            max_k=self.max_k,
+            max_keep=self.max_keep,
         )
 
     @property

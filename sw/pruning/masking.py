@@ -56,7 +56,7 @@ class Mask:
         """Return the weight slots of the layer, padding of segments and of `rows` included."""
         total = 0
         for pattern, count in self.sections().items():
-            per_row = pattern.keep * row_slots(self.columns.size, pattern.k, lanes=self.lanes)
+            per_row = row_slots(self.columns.size, pattern, lanes=self.lanes)
             total += -(-count // rows) * rows * per_row
         return total
 
@@ -151,31 +151,28 @@ def check_columns(columns: ArrayLike | None, count: int) -> NDArray[np.int32]:
 
 def layer_mask(
     scores: NDArray[np.floating],
-    block_sizes: NDArray[np.integer],
+    patterns: Sequence[Pattern],
     *,
     columns: NDArray[np.int32],
     lanes: int | None,
     live: NDArray[np.bool_],
 ) -> Mask:
-    """Return the mask of a layer whose live rows keep one weight a block of ``2**k`` columns.
+    """Return the mask of a layer by the patterns of its live rows.
 
     Parameters
     ----------
     scores : ndarray, shape (M, N)
-    block_sizes : ndarray of int, one a live row
-        k of each.
+    patterns : sequence of Pattern, one a live row
     columns, lanes, live
         As in `Mask`.
     """
-    known = {int(k): Pattern(int(k)) for k in np.unique(block_sizes)}
-    patterns = [min(known.values())] * len(live)
-    for row, k in zip(np.flatnonzero(live), block_sizes.tolist(), strict=True):
-        patterns[row] = known[k]
+    every = [min(patterns)] * len(live)
+    for row, pattern in zip(np.flatnonzero(live), patterns, strict=True):
+        every[row] = pattern
     if live.all():
-        kept = block_mask(scores, patterns, columns=columns, lanes=lanes)
+        kept = block_mask(scores, every, columns=columns, lanes=lanes)
     else:
         kept = np.zeros(scores.shape, dtype=bool)
-        stored = [patterns[row] for row in np.flatnonzero(live)]
-        kept[live] = block_mask(scores[live], stored, columns=columns, lanes=lanes)
-    align = 1 if lanes is not None else max(known.values()).block_size
-    return Mask(kept, tuple(patterns), columns, align, lanes, live)
+        kept[live] = block_mask(scores[live], patterns, columns=columns, lanes=lanes)
+    align = 1 if lanes is not None else max(pattern.block_size for pattern in patterns)
+    return Mask(kept, tuple(every), columns, align, lanes, live)

@@ -33,15 +33,17 @@ def mask(
     lanes: int | None = None,
     rows: int | None = None,
     max_k: int = 6,
+    max_keep: int = 1,
 ) -> Mask | FreeMask:
     """Choose which weights of one matrix stay, by DARB unless another method is named.
 
     DARB and BMWM cut every row into blocks of ``2**k`` consecutive stored columns, and each block
-    keeps exactly one weight, the one with the largest score. BMWM (block-max weight masking) gives
-    the matrix one k; DARB (density-adaptive regular-block pruning) gives each row its own, smaller
-    for rows whose weights matter more. Both are from Ren et al., "DARB: A Density-Adaptive
-    Regular-Block Pruning for Deep Neural Networks", AAAI 2020. The other methods say themselves
-    what they keep: `Irregular`, `Structured`, `SquareBlocks`, `NOfM`, `BankBalanced`.
+    keeps exactly one weight, the one with the largest score (or more: see `max_keep`). BMWM
+    (block-max weight masking) gives the matrix one k; DARB (density-adaptive regular-block pruning)
+    gives each row its own, smaller for rows whose weights matter more. Both are from Ren et al.,
+    "DARB: A Density-Adaptive Regular-Block Pruning for Deep Neural Networks", AAAI 2020. The other
+    methods say themselves what they keep: `Irregular`, `Structured`, `SquareBlocks`, `NOfM`,
+    `BankBalanced`.
 
     Parameters
     ----------
@@ -60,6 +62,8 @@ def mask(
         Shape of the engine; see `PruneConfig`.
     max_k : int
         Largest block size is ``2**max_k`` columns.
+    max_keep : int
+        Most weights that a block keeps; see `assign`.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def mask(
     check_ratio(ratio)
     check_choice("assignment", assignment, SCORE_ASSIGNMENTS)
     check_int("max_k", max_k, 0, 12)
-    rule = method_of(method, assignment=assignment, max_k=max_k)
+    rule = method_of(method, assignment=assignment, max_k=max_k, max_keep=max_keep)
     if lanes is not None:
         check_power_of_two("lanes", lanes, MOST_LANES)
     if rows is not None:

@@ -21,6 +21,7 @@ def method_of(
     assignment: str = "energy",
     budget: str = "normalized",
     max_k: int = 6,
+    max_keep: int = 1,
 ) -> Method:
     """Return the method that `value` names, or is.
 
@@ -28,7 +29,7 @@ def method_of(
     ----------
     value : str or Method
         A name stands for the method with its own defaults.
-    assignment, budget, max_k
+    assignment, budget, max_k, max_keep
         For 'darb' and 'bmwm', which take their settings from the config.
 
     Raises
@@ -42,5 +43,7 @@ def method_of(
         return value
     check_choice("method", value, METHODS)
     if value in REGULAR:
-        return RegularBlocks(name=value, assignment=assignment, budget=budget, max_k=max_k)
+        return RegularBlocks(
+            name=value, assignment=assignment, budget=budget, max_k=max_k, max_keep=max_keep
+        )
     return _RIVALS[value]()

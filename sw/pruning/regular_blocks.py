@@ -1,4 +1,4 @@
-"""DARB and BMWM as methods: one weight of each block of ``2**k`` columns stays."""
+"""DARB and BMWM as methods: each block of ``2**k`` columns keeps the same count of weights."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from darb.sw.pruning.block_size import assign, layer_norm
 from darb.sw.pruning.masking import Mask, layer_mask
 from darb.sw.pruning.method import LayerScores, Method
+from darb.sw.pruning.pattern_choice import assign, check_max_keep, layer_norm
 from darb.sw.pruning.slots import budget_of
 from darb.sw.validation import check_choice, check_int
 
@@ -29,7 +29,7 @@ class RegularBlocks(Method):
     name : {'darb', 'bmwm'}
     assignment : {'energy', 'density', 'sensitivity'}
     budget : {'normalized', 'joint', 'uniform', 'searched'}
-    max_k : int
+    max_k, max_keep : int
         As in `PruneConfig`.
 
     Raises
@@ -42,6 +42,7 @@ class RegularBlocks(Method):
     assignment: str = "energy"
     budget: str = "normalized"
     max_k: int = 6
+    max_keep: int = 1
     ordered = True
     laned = True
 
@@ -50,6 +51,7 @@ class RegularBlocks(Method):
         check_choice("assignment", self.assignment, ASSIGNMENTS)
         check_choice("budget", self.budget, BUDGETS)
         check_int("max_k", self.max_k, 0, 12)
+        check_max_keep(self.max_keep, assignment=self.assignment)
 
     def masks(
         self,
@@ -62,26 +64,27 @@ class RegularBlocks(Method):
         """Choose the masks; see `Method.masks`."""
         engine = {"lanes": lanes, "rows": rows, "max_k": self.max_k}
         groups = [[layer] for layer in layers] if self.budget == "uniform" else [layers]
-        block_sizes = []
+        patterns = []
         for group in groups:
             stored = [self._worth(layer) for layer in group]
             norms = [1.0 if self.budget == "joint" else layer_norm(values) for values in stored]
             weights = sum(layer.scores.size for layer in group)
-            block_sizes += assign(
+            patterns += assign(
                 stored,
                 budget=budget_of(stored, weights=weights, ratio=ratio, **engine),
                 method=self.name,
                 assignment="energy" if self.assignment == "sensitivity" else self.assignment,
                 norms=[norm / layer.multiplier for norm, layer in zip(norms, group, strict=True)],
+                max_keep=self.max_keep,
                 **engine,
             )
         return [
-            layer_mask(layer.scores, sizes, columns=layer.columns, lanes=lanes, live=layer.live)
-            for layer, sizes in zip(layers, block_sizes, strict=True)
+            layer_mask(layer.scores, chosen, columns=layer.columns, lanes=lanes, live=layer.live)
+            for layer, chosen in zip(layers, patterns, strict=True)
         ]
 
     def _worth(self, layer: LayerScores) -> NDArray[np.floating]:
-        """Return the stored scores that block sizes are chosen by."""
+        """Return the stored scores that patterns are chosen by."""
         stored = layer.stored()
         if self.assignment != "sensitivity":
             return stored

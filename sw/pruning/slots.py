@@ -1,4 +1,4 @@
-"""Weight slots: what rows of a block size take on the engine, and what a ratio leaves of them."""
+"""Weight slots: what rows of a pattern take on the engine, and what a ratio leaves of them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def largest_k(columns: int, *, lanes: int | None, max_k: int) -> int:
     return min(max_k, (length - 1).bit_length())
 
 
-def row_slots(columns: int, k: int, *, lanes: int | None) -> int:
+def row_slots(columns: int, pattern: Pattern, *, lanes: int | None) -> int:
     """Return the weight slots that one row of `columns` stored columns takes."""
     segments = Segments(columns, lanes or 1)
-    return segments.lanes * Pattern(k).slots(segments.length)
+    return segments.lanes * pattern.slots(segments.length)
 
 
 def in_segments(
@@ -45,12 +45,12 @@ def in_segments(
 def least_slots(
     layers: Sequence[NDArray[np.floating]], *, lanes: int | None, rows: int | None, max_k: int
 ) -> int:
-    """Return the slots that all rows take at the largest block size, padding included."""
+    """Return the slots that all rows take in the largest blocks, padding included."""
     total, group = 0, rows or 1
     for values in layers:
         k = largest_k(values.shape[1], lanes=lanes, max_k=max_k)
         padded = -(-values.shape[0] // group) * group
-        total += padded * row_slots(values.shape[1], k, lanes=lanes)
+        total += padded * row_slots(values.shape[1], Pattern(k), lanes=lanes)
     return total
 
 

@@ -44,6 +44,17 @@ ALL = "darb, bmwm, irregular, structured, block, n_m, bank_balanced"
         ({"rows": 5}, ValueError, "rows must be a power of two, not 5"),
         ({"rows": 2.0}, TypeError, "rows must be an int, not 2.0"),
         ({"max_k": 13}, ValueError, "max_k must be in 0..12, not 13"),
+        ({"max_keep": 0}, ValueError, "max_keep must be in 1..255, not 0"),
+        (
+            {"max_keep": 2, "assignment": "density"},
+            ValueError,
+            "max_keep must be 1 for assignment 'density', not 2",
+        ),
+        (
+            {"max_keep": 2, "method": "n_m"},
+            ValueError,
+            "max_keep must be left out for method n_m, not 2",
+        ),
         ({"seed": -1}, ValueError, f"seed must be in 0..{(1 << 63) - 1}, not -1"),
         ({"ramp_steps": -1}, ValueError, "ramp_steps must be at least 0, not -1"),
         ({"ramp_every": 0}, ValueError, "ramp_every must be at least 1, not 0"),

@@ -103,9 +103,9 @@ def test_norms_of_assign():
     norms = [float(np.linalg.norm(values)) for values in layers]
     for factor in (1, 8):
         again = assign(layers, budget=100, norms=[norm * factor for norm in norms])
-        assert all((a == b).all() for a, b in zip(plain, again, strict=True))
+        assert again == plain
     first, _ = assign(layers, budget=100, norms=[1.0, 1e6])
-    assert first.sum() < plain[0].sum()
+    assert sum(pattern.k for pattern in first) < sum(pattern.k for pattern in plain[0])
 
 
 def test_sensitive_rows_get_smaller_blocks():

@@ -63,10 +63,15 @@ def test_block_mask_keeps_exactly_the_best_of_every_block(case, data):
     st.sampled_from(["darb", "bmwm"]),
     st.sampled_from(["energy", "density"]),
     st.none() | st.sampled_from([1, 2, 4]),
+    st.integers(1, 5),
 )
-def test_mask_meets_the_budget_and_its_own_patterns(case, ratio, method, assignment, rows):
+def test_mask_meets_the_budget_and_its_own_patterns(
+    case, ratio, method, assignment, rows, max_keep
+):
     weights, order, lanes = case
     settings = {"method": method, "assignment": assignment, "lanes": lanes, "rows": rows}
+    if assignment == "energy":
+        settings["max_keep"] = max_keep
     groups = -(-len(weights) // (rows or 1)) * (rows or 1)
     length = Segments(order.size, lanes or 1).length
     if ratio > 1 and groups * (lanes or 1) * Pattern(6).slots(length) > weights.size / ratio:
@@ -145,6 +150,9 @@ def test_ratio_one_keeps_everything(shape, method, assignment, engine):
     pruned = mask(np.zeros(shape), ratio=1, method=method, assignment=assignment, **engine)
     assert pruned.mask.all()
     assert set(pruned.patterns) == {Pattern(0)}
+    if assignment == "energy":
+        pruned = mask(np.ones(shape), ratio=1, method=method, max_keep=4, **engine)
+        assert pruned.mask.all()
 
 
 def test_one_column_is_one_block_whatever_its_size():

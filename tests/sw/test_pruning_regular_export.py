@@ -1,4 +1,4 @@
-"""N:M and bank-balanced networks on the engine: the golden model against plain matrix products."""
+"""Several weights a block, on the engine: the golden model against plain matrix products."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import torch
 
 from darb.golden import EngineModel, fit_config, pack
 from darb.golden.fixed_point import requantize
+from darb.hw import simulate
 from darb.sw.exporting import export, random_vectors
 from darb.sw.pruning import BankBalanced, Mask, NOfM, prune
 from darb.sw.quantization import quantize
@@ -39,6 +40,9 @@ def reference(network, vectors):
         (BankBalanced(banks=4), 4, {"order": "spread", "left_out": 0.2}),
         (BankBalanced(banks=10), 2, {}),
         (BankBalanced(banks=16), 16, {}),
+        ("darb", 4, {"max_keep": 3}),
+        ("darb", 4, {"max_keep": 5, "lanes": 4, "rows": 2}),
+        ("bmwm", 2, {"max_keep": 3, "order": "natural"}),
     ],
     ids=repr,
 )
@@ -59,7 +63,28 @@ def test_golden_is_exact(method, lanes, settings, ratio):
         assert np.count_nonzero(layer.weights) > kept.stored / 2
 
 
+def test_darb_mixes_counts_a_block():
+    pruned = prune(mlp((40, 32, 16), seed=2), ratio=4, max_keep=3, calibration=X).finalize()
+    patterns = {pattern for layer in pruned.layers.values() for pattern in layer.sections()}
+    assert {pattern.keep for pattern in patterns} == {1, 2, 3}
+
+
 def test_image_directory(tmp_path):
     pruned = prune(mlp((40, 32, 16)), ratio=4, method="n_m", calibration=X).finalize()
     directory = export(quantize(pruned, X), tmp_path / "image", lanes=4, rows=2)
     assert (directory / "image.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.icarus
+def test_mixed_counts_a_block_in_the_generated_verilog(tmp_path):
+    model = mlp((24, 12, 6), seed=5)
+    pruned = prune(model, ratio=3, max_keep=3, lanes=2, rows=2, calibration=X[:, :24]).finalize()
+    patterns = {pattern for layer in pruned.layers.values() for pattern in layer.sections()}
+    assert max(pattern.keep for pattern in patterns) == 3
+    network = quantize(pruned, X[:, :24])
+    vectors = random_vectors(network, count=6, seed=6)
+    image = export(network, tmp_path / "image", lanes=2, rows=2, vectors=vectors)
+    result = simulate(image, simulator="icarus")
+    assert result.exact
+    assert (result.outputs == reference(network, vectors)).all()
