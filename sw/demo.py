@@ -26,12 +26,13 @@ from darb.sw.datasets import Dataset, digits, mnist
 from darb.sw.exporting import export
 from darb.sw.folding import Folding, check_shape, choose_folding, pattern_network
 from darb.sw.inspection import ImageReport, inspect_image
+from darb.sw.networks import mlp
 from darb.sw.pattern_picture import draw_pattern
 from darb.sw.pruning import PruneConfig, PrunedModel, prune
 from darb.sw.pruning.config import ORDERS, SALIENCIES
 from darb.sw.quantization import quantize, quantize_input
 from darb.sw.recipe import Recipe, prune_and_retrain, recipe_of, train_dense
-from darb.sw.training import Epoch, accuracy, calibration_of, mlp
+from darb.sw.training import Epoch, accuracy, calibration_of
 from darb.sw.validation import MOST_SEED, check_choice, check_int, check_ratio
 
 SUMMARY = "summary.json"

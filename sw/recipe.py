@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from darb.sw.datasets import Dataset
+from darb.sw.networks import mlp
 from darb.sw.pruning.config import PruneConfig
 from darb.sw.pruning.pruner import PrunedModel, prune
-from darb.sw.training import Epoch, calibration_of, mlp, train
+from darb.sw.training import Epoch, calibration_of, train
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,9 @@
-"""Training of small fully connected networks, deterministic by seed."""
+"""Training of small networks, deterministic by seed."""
 
 from __future__ import annotations
 
 import copy
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,44 +22,6 @@ from darb.sw.validation import MOST_SEED, check_int
 
 # The largest learning rate over the first, and the first over the last.
 _FIRST_SHARE, _LAST_SHARE = 25.0, 1e4
-
-
-def mlp(sizes: Sequence[int], *, dropout: float = 0.0, seed: int = 0) -> nn.Sequential:
-    """Return a chain of Linear layers with ReLU, and dropout if asked, between them.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Inputs, hidden layers' rows, outputs.
-    dropout : float
-        Share of hidden values dropped in training.
-    seed : int
-        Of the initial weights.
-
-    Raises
-    ------
-    TypeError
-        If an argument is of the wrong kind.
-    ValueError
-        If there are fewer than two sizes, or a value is out of its range.
-    """
-    if len(sizes) < 2:
-        raise ValueError(f"sizes must name inputs and outputs, not {sizes!r}")
-    for size in sizes:
-        check_int("sizes", size, 1)
-    check_int("seed", seed, 0, MOST_SEED)
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout must be at least 0 and below 1, not {dropout!r}")
-    modules: list[nn.Module] = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for index, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
-            if index:
-                modules.append(nn.ReLU())
-                if dropout:
-                    modules.append(nn.Dropout(dropout))
-            modules.append(nn.Linear(inputs, outputs))
-    return nn.Sequential(*modules)
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from torch import nn
 
 from darb.sw.datasets import Dataset, digits, mnist
 from darb.sw.dpp import DppConfig
-from darb.sw.training import mlp
+from darb.sw.networks import mlp
 
 RUNS = Path(__file__).parents[2] / "build" / "pruning" / "dpp"
 FORMAT = 1

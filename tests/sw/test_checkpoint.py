@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darb.sw.checkpoint import load_dense, save_checkpoint
-from darb.sw.training import mlp
+from darb.sw.networks import mlp
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from darb.golden import EngineModel, Pattern, fit_config, pack, unpack
 from darb.hw import simulate
 from darb.sw.dpp import Dpp, DppConfig, DppLayerRule
 from darb.sw.exporting import export
+from darb.sw.networks import mlp
 from darb.sw.quantization import quantize
-from darb.sw.training import mlp
 
 torch.set_num_threads(1)
 

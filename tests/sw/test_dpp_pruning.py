@@ -10,7 +10,7 @@ from torch import nn
 
 from darb.golden import Pattern
 from darb.sw.dpp import Dpp, DppConfig, DppEpoch, DppLayer, DppLayerRule, starting_logits, unit_rows
-from darb.sw.training import mlp
+from darb.sw.networks import mlp
 
 torch.set_num_threads(1)
 

@@ -5,7 +5,8 @@ import torch
 
 from darb.sw.datasets import digits
 from darb.sw.dpp import Dpp, DppConfig, train_dpp
-from darb.sw.training import accuracy, mlp
+from darb.sw.networks import mlp
+from darb.sw.training import accuracy
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from darb.sw.datasets import digits
+from darb.sw.networks import mlp
 from darb.sw.pruning import METHODS, Admm, NOfM, PruneConfig, Pruner, mask, prune
 from darb.sw.pruning.mask_choice import MaskChoice
-from darb.sw.training import mlp, train
+from darb.sw.training import train
 
 torch.set_num_threads(1)
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from darb.sw.networks import mlp
 from darb.sw.pruning import trace_chain
-from darb.sw.training import mlp
 
 # A second thread for layers this small only fights with other tests for cores.
 torch.set_num_threads(1)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from darb.sw.networks import mlp
 from darb.sw.pruning import fisher, gradient_rms, prune, row_sensitivity
 from darb.sw.pruning.gradient_power import _score_roots
 from darb.sw.pruning.layer_modules import PrunableWeight, prunable_weights
-from darb.sw.training import mlp
 
 torch.set_num_threads(1)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import prune as torch_prune
 
+from darb.sw.networks import mlp
 from darb.sw.pruning import Irregular, irregular_mask, irregular_masks, mask, prune
-from darb.sw.training import mlp
 
 torch.set_num_threads(1)
 

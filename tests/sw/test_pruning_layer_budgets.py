@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from darb.sw.networks import mlp
 from darb.sw.pruning import (
     LayerOverride,
     LayerScores,
@@ -20,7 +21,6 @@ from darb.sw.pruning import (
 from darb.sw.pruning.layer_budgets import output_divergence
 from darb.sw.pruning.layer_modules import mask_like
 from darb.sw.pruning.regular_blocks import ASSIGNMENTS, BUDGETS, RegularBlocks
-from darb.sw.training import mlp
 
 torch.set_num_threads(1)
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from darb.sw.networks import mlp
 from darb.sw.pruning import (
     METHODS,
     BankBalanced,
@@ -32,7 +33,6 @@ from darb.sw.pruning import (
     structured_mask,
 )
 from darb.sw.quantization import quantize
-from darb.sw.training import mlp
 
 torch.set_num_threads(1)
 

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from darb.golden.pattern import Pattern
+from darb.sw.networks import mlp
 from darb.sw.pruning import LayerOverride, PruneConfig, Pruner, block_mask, prune
 from darb.sw.quantization import quantize
-from darb.sw.training import mlp
 
 # A second thread for layers this small only fights with other tests for cores.
 torch.set_num_threads(1)

@@ -8,9 +8,9 @@ from darb.golden import EngineModel, fit_config, pack
 from darb.golden.fixed_point import requantize
 from darb.hw import simulate
 from darb.sw.exporting import export, random_vectors
+from darb.sw.networks import mlp
 from darb.sw.pruning import BankBalanced, Mask, NOfM, prune
 from darb.sw.quantization import quantize
-from darb.sw.training import mlp
 
 torch.set_num_threads(1)
 X = torch.rand(100, 40, generator=torch.Generator().manual_seed(0))

@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from darb.golden.pattern import Pattern
+from darb.sw.networks import mlp
 from darb.sw.pruning import (
     BankBalanced,
     FreeMask,
@@ -21,7 +22,6 @@ from darb.sw.pruning import (
     prune,
 )
 from darb.sw.pruning.block_shares import kept_of_each
-from darb.sw.training import mlp
 
 
 def expected_mask(scores, runs, keep):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from darb.sw.networks import mlp
 from darb.sw.pruning import SquareBlocks, mask, prune, square_block_mask
 from darb.sw.pruning.square_blocks import block_means
-from darb.sw.training import mlp
 
 
 def blocks(shape, size):

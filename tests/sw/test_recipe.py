@@ -7,10 +7,11 @@ import torch
 
 from darb.golden import EngineModel, fit_config, pack
 from darb.sw.datasets import digits
+from darb.sw.networks import mlp
 from darb.sw.pruning import PruneConfig
 from darb.sw.quantization import quantize, quantize_input
 from darb.sw.recipe import RECIPES, prune_and_retrain, recipe_of, train_dense
-from darb.sw.training import accuracy, calibration_of, mlp
+from darb.sw.training import accuracy, calibration_of
 
 SHORT = dataclasses.replace(RECIPES["digits"], dense_epochs=2, pruned_epochs=4)
 

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from darb.sw.datasets import Dataset, digits
+from darb.sw.networks import mlp
 from darb.sw.pruning import prune
-from darb.sw.training import accuracy, calibration_of, logits, mlp, train
+from darb.sw.training import accuracy, calibration_of, logits, train
 
 
 @pytest.fixture(scope="module")
