@@ -22,6 +22,7 @@ from darb.sw.pruning.pruner import (
     Pruner,
     prune,
 )
+from darb.sw.pruning.regrowth import regrowth_scores
 from darb.sw.pruning.report import PrunedLayerReport, PruneReport, report_of
 from darb.sw.pruning.saliency import activation, fisher, magnitude
 from darb.sw.pruning.schedule import ratio_at
@@ -65,6 +66,7 @@ __all__ = [
     "network_masks",
     "prune",
     "ratio_at",
+    "regrowth_scores",
     "report_of",
     "row_sensitivity",
     "searched_multipliers",

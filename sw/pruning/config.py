@@ -115,7 +115,11 @@ class PruneConfig:
     ramp_steps : int
         Optimizer steps over which the ratio rises from 1 to `ratio`; 0 prunes at once.
     ramp_every : int
-        Optimizer steps from one new mask to the next on the way.
+        Optimizer steps from one new mask to the next on the way, and while masks move.
+    regrow_steps : int
+        Optimizer steps after the ramp in which masks still move at the config's ratio: the least
+        salient weights make room for those that the loss asks for (see
+        `darb.sw.pruning.regrowth_scores`). For methods that choose weights one by one.
     layers : mapping of str to LayerOverride
         Overrides by layer name, as in ``model.named_modules()``.
 
@@ -141,6 +145,7 @@ class PruneConfig:
     seed: int = 0
     ramp_steps: int = 0
     ramp_every: int = 50
+    regrow_steps: int = 0
     layers: Mapping[str, LayerOverride] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -166,6 +171,12 @@ class PruneConfig:
         check_int("seed", self.seed, 0, MOST_SEED)
         check_int("ramp_steps", self.ramp_steps, 0)
         check_int("ramp_every", self.ramp_every, 1)
+        check_int("regrow_steps", self.regrow_steps, 0)
+        if self.regrow_steps and not rule.single:
+            raise ValueError(
+                f"regrow_steps must be 0 for method {rule.name}, which keeps no weight alone, "
+                f"not {self.regrow_steps!r}"
+            )
         if not isinstance(self.layers, Mapping):
             raise TypeError(f"layers must be a mapping, not {self.layers!r}")
         for name, override in self.layers.items():

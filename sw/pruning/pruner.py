@@ -10,11 +10,15 @@ from torch import nn
 
 from darb.sw.pruning.config import PruneConfig
 from darb.sw.pruning.free_mask import FreeMask
-from darb.sw.pruning.layer_modules import mask_like
+from darb.sw.pruning.layer_modules import mask_like, weight_matrix
 from darb.sw.pruning.mask_choice import MaskChoice
 from darb.sw.pruning.masking import Mask
+from darb.sw.pruning.regrowth import regrowth_scores, share_at
 from darb.sw.pruning.report import PruneReport, report_of
 from darb.sw.pruning.schedule import ratio_at
+
+# Of the gradients that regrowth looks at, what one step hands to the next.
+_MOMENTUM = 0.95
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,7 +53,8 @@ class Pruner:
     column orders: columns that an order leaves out are zero from then on, however long the ramp.
     Along the ramp only block sizes and kept weights are chosen anew, from the weights as they are
     by then; a weight that was pruned can be kept by a later mask and grow again. After the ramp
-    the masks stay.
+    the masks stay; with `regrow_steps` they first move for so many steps more (see
+    `darb.sw.pruning.regrowth_scores`), by the gradients that are there when `step` is called.
 
     Linear layers alone, under a method with row patterns, must be a chain that the engine can
     compute; they are checked to be one. Other networks are pruned layer by layer.
@@ -94,6 +99,7 @@ class Pruner:
         self._tensors: dict[str, torch.Tensor] = {}
         self._count = 0
         self._masked_at: int | None = None
+        self._gradients: dict[str, torch.Tensor] = {}
 
     @property
     def masks(self) -> dict[str, Mask | FreeMask]:
@@ -102,8 +108,13 @@ class Pruner:
 
     @property
     def ramped(self) -> bool:
-        """Whether the masks have reached the config's ratio."""
-        return self._masked_at == self.config.ramp_steps
+        """Whether the masks have reached the config's ratio and move no more."""
+        return self._masked_at == self._last
+
+    @property
+    def _last(self) -> int:
+        """The step after which the masks stay."""
+        return self.config.ramp_steps + self.config.regrow_steps
 
     def prepare(self) -> Pruner:
         """Choose column orders and the first masks, and apply them.
@@ -120,6 +131,7 @@ class Pruner:
         if not self._given or not self._choice.prepared:
             self._choice.prepare()
         self._count = 0
+        self._gradients = {}
         self._choose()
         self._apply()
         return self
@@ -130,14 +142,19 @@ class Pruner:
         Raises
         ------
         RuntimeError
-            If `prepare` has not been called.
+            If `prepare` has not been called, or weights are to regrow and have no gradients.
         """
         self._check_prepared()
         self._count += 1
-        config = self.config
-        due = self._count >= config.ramp_steps or self._count % config.ramp_every == 0
-        if due and not self.ramped:
-            self._choose()
+        if not self.ramped:
+            config = self.config
+            if self._count > config.ramp_steps:
+                self._note_gradients()
+            ends = self._count in (config.ramp_steps, self._last)
+            if ends or self._count % config.ramp_every == 0:
+                self._choose()
+        if self.ramped:
+            self._gradients = {}
         self._apply()
 
     def report(self) -> PruneReport:
@@ -161,7 +178,7 @@ class Pruner:
         """
         self._check_prepared()
         if not self.ramped:
-            self._count = self.config.ramp_steps
+            self._count = self._last
             self._choose()
         self._apply()
         with torch.no_grad():
@@ -179,13 +196,36 @@ class Pruner:
     @torch.no_grad()
     def _choose(self) -> None:
         config = self.config
-        self._masked_at = min(self._count, config.ramp_steps)
+        self._masked_at = min(self._count, self._last)
         ratio = ratio_at(self._masked_at, steps=config.ramp_steps, ratio=config.ratio)
-        self._masks = self._choice.masks(ratio=ratio)
+        scores = self._choice.scores()
+        if config.ramp_steps < self._masked_at < self._last:
+            scores = regrowth_scores(
+                scores,
+                {name: mask.mask for name, mask in self._masks.items()},
+                {name: weight_matrix(value) for name, value in self._gradients.items()},
+                share=share_at(self._masked_at - config.ramp_steps, steps=config.regrow_steps),
+            )
+        self._masks = self._choice.masks_of(scores, ratio=ratio)
         self._tensors = {
             name: mask_like(self._masks[name].mask, layer.weight)
             for name, layer in self._choice.layers.items()
         }
+
+    @torch.no_grad()
+    def _note_gradients(self) -> None:
+        """Add the gradients of this step to those of the steps before, which fade."""
+        for name, layer in self._choice.layers.items():
+            gradient = layer.weight.grad
+            if gradient is None:
+                raise RuntimeError(
+                    f"layer {name}: weights regrow by their gradients, which must be there when "
+                    "step is called"
+                )
+            if name in self._gradients:
+                self._gradients[name].mul_(_MOMENTUM).add_(gradient)
+            else:
+                self._gradients[name] = gradient.clone()
 
     @torch.no_grad()
     def _apply(self) -> None:
