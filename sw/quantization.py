@@ -7,90 +7,15 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from darb.golden.fixed_point import MULTIPLIER_BITS, SHIFT_BITS, weight_limit
+from darb.golden.fixed_point import weight_limit
 from darb.golden.network import IntegerLayer, IntegerNetwork
 from darb.golden.pattern import Pattern
 from darb.sw.input_scaling import scale_inputs
 from darb.sw.pruning.chain import ChainLayer, trace_chain
 from darb.sw.pruning.masking import Mask
 from darb.sw.pruning.pruner import PrunedModel
+from darb.sw.quantization_scales import best_clip, quantize_rows
 from darb.sw.validation import check_int
-
-_CLIPS = np.linspace(0.2, 1.0, 81)
-_SAMPLE = 200_000
-# A bias beyond this would leave the products of a row no room in 32 bits.
-_BIAS_LIMIT = 1 << 29
-
-
-def best_clip(values: NDArray[np.floating], limit: int) -> float:
-    """Return the clip value that quantises `values` with the least squared error.
-
-    Parameters
-    ----------
-    values : ndarray
-    limit : int
-        Largest code; codes are symmetric about zero.
-
-    Returns
-    -------
-    float
-        0.2 to 1 times the largest magnitude; 1 where all values are zero.
-    """
-    magnitudes = np.abs(np.asarray(values, dtype=np.float64)).ravel()
-    largest = float(magnitudes.max(initial=0.0))
-    if largest == 0.0:
-        return 1.0
-    # Every stride-th of the sorted values: the tail, which clipping is about, is always in it.
-    magnitudes = np.sort(magnitudes)[::-1][:: -(-magnitudes.size // _SAMPLE)]
-    errors = []
-    for clip in _CLIPS * largest:
-        step = clip / limit
-        error = np.minimum(np.rint(magnitudes / step), limit) * step - magnitudes
-        errors.append(float(np.dot(error, error)))
-    return float(_CLIPS[int(np.argmin(errors))] * largest)
-
-
-def _row_clips(weights: NDArray[np.float64], limit: int) -> NDArray[np.float64]:
-    """Return each row's clip of least squared error, zero for rows without weights."""
-    largest = np.abs(weights).max(axis=1)
-    best = np.full(len(weights), np.inf)
-    clips = largest.copy()
-    for share in _CLIPS[::-1]:
-        step = np.where(largest > 0, share * largest / limit, 1.0)[:, None]
-        codes = np.clip(np.rint(weights / step), -limit, limit)
-        error = np.square(codes * step - weights).sum(axis=1)
-        better = error < best
-        best[better], clips[better] = error[better], (share * largest)[better]
-    return clips
-
-
-def _fixed_point(
-    factor: NDArray[np.float64], *, layer: str
-) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """Return multiplier and shift with ``multiplier / 2**shift`` nearest to each factor.
-
-    Raises
-    ------
-    ValueError
-        If a factor is larger than they reach; names the layer and the row.
-    """
-    top = 1 << MULTIPLIER_BITS
-    mantissa, exponent = np.frexp(factor)
-    multiplier = np.rint(mantissa * top).astype(np.int64)
-    carried = multiplier == top
-    multiplier[carried] = top // 2
-    shift = MULTIPLIER_BITS - exponent - carried
-    null = factor == 0
-    multiplier[null], shift[null] = 0, 1
-    # A smaller factor takes every accumulator of 32 bits to 0, and so does the longest shift.
-    shift = np.minimum(shift, (1 << SHIFT_BITS) - 1)
-    if (shift < 1).any():
-        row = int(np.argmax(shift < 1))
-        raise ValueError(
-            f"layer {layer}, row {row}: its accumulator step over the layer's output step must be "
-            f"below {2 ** (MULTIPLIER_BITS - 1)}, not {float(factor[row]):.3g}"
-        )
-    return multiplier.astype(np.uint16), shift.astype(np.uint8)
 
 
 def _quantize_layer(
@@ -110,23 +35,14 @@ def _quantize_layer(
         bias = np.zeros(len(weights))
     else:
         bias = layer.linear.bias.detach().double().cpu().numpy()
-    limit = weight_limit(weight_bits)
-    clips = (
-        np.full(len(weights), best_clip(weights, limit)) if shared else _row_clips(weights, limit)
+    rows = quantize_rows(
+        weights, bias, input_scale=input_scale, weight_bits=weight_bits, shared=shared
     )
-    step = np.maximum(clips / limit * input_scale, np.abs(bias) / _BIAS_LIMIT)
-    if shared:
-        step[:] = step.max()
-    null = step == 0
-    scale = np.where(null, 1.0, step / input_scale)[:, None]
-    codes = np.clip(np.rint(weights / scale), -limit, limit).astype(np.int64)
-    biases = np.rint(bias / np.where(null, 1.0, step)).astype(np.int64)
-    null = ~codes.any(axis=1) & (biases == 0)
-    multiplier, shift = _fixed_point(np.where(null, 0.0, step / output_scale), layer=layer.name)
+    multiplier, shift = rows.requantisation(output_scale, layer=layer.name)
     integer = IntegerLayer(
         name=layer.name,
-        weights=codes,
-        bias=biases,
+        weights=rows.weights,
+        bias=rows.bias,
         multiplier=multiplier,
         shift=shift,
         relu=layer.relu,
@@ -134,7 +50,7 @@ def _quantize_layer(
         columns=columns,
         align=align,
     )
-    return integer, np.where(step == 0, 1.0, step)
+    return integer, np.where(rows.steps == 0, 1.0, rows.steps)
 
 
 def quantize(

@@ -12,9 +12,10 @@ from torch import nn
 from darb.golden import EngineModel, fit_config, pack
 from darb.golden.fixed_point import requantize
 from darb.golden.pattern import Pattern
+from darb.sw.networks import mlp
 from darb.sw.pruning import prune
-from darb.sw.quantization import _fixed_point, best_clip, quantize, quantize_input
-from darb.sw.training import mlp
+from darb.sw.quantization import quantize, quantize_input
+from darb.sw.quantization_scales import best_clip, fixed_point
 
 X = torch.rand(500, 20, generator=torch.Generator().manual_seed(0))
 
@@ -162,7 +163,7 @@ def test_nan_weight_is_refused():
 
 @given(st.floats(2.0**-47, 2.0**14))
 def test_multiplier_is_normalised_and_near(factor):
-    (multiplier,), (shift,) = _fixed_point(np.array([factor]), layer="0")
+    (multiplier,), (shift,) = fixed_point(np.array([factor]), layer="0")
     assert 1 << 15 <= multiplier < 1 << 16
     assert 1 <= shift < 64
     assert abs(int(multiplier) / 2.0 ** int(shift) / factor - 1) <= 2**-16
@@ -170,17 +171,17 @@ def test_multiplier_is_normalised_and_near(factor):
 
 def test_multiplier_reaches_both_ends_and_no_further():
     low, high = 2.0**-48, 2.0**15 * (1 - 2.0**-16)
-    multiplier, shift = _fixed_point(np.array([low, 0.0, high]), layer="0")
+    multiplier, shift = fixed_point(np.array([low, 0.0, high]), layer="0")
     assert (multiplier.tolist(), shift.tolist()) == ([1 << 15, 0, (1 << 16) - 1], [63, 1, 1])
     for factor in (2.0**15, np.nextafter(2.0**15, 0)):
         text = r"^layer fc, row 2: its accumulator step over .* must be below 32768, not 3\.28e"
         with pytest.raises(ValueError, match=text):
-            _fixed_point(np.array([0.5, 0.0, factor]), layer="fc")
+            fixed_point(np.array([0.5, 0.0, factor]), layer="fc")
 
 
 @given(st.floats(1e-300, 2.0**-48), st.integers(-(2**31), 2**31 - 1))
 def test_a_factor_too_small_takes_everything_to_zero(factor, accumulator):
-    multiplier, shift = _fixed_point(np.array([factor]), layer="0")
+    multiplier, shift = fixed_point(np.array([factor]), layer="0")
     assert requantize([accumulator], multiplier, shift, bits=8, relu=False) == [0]
 
 
