@@ -49,7 +49,7 @@ class Pruner:
 
     Call `prepare` once, `step` after every optimizer step, and `finalize` at the end.
 
-    `prepare` measures the activations that saliency 'activation' weighs with, once, and chooses the
+    `prepare` measures the activations or gradients that weights are judged by, once, and chooses the
     column orders: columns that an order leaves out are zero from then on, however long the ramp.
     Along the ramp only block sizes and kept weights are chosen anew, from the weights as they are
     by then; a weight that was pruned can be kept by a later mask and grow again. After the ramp
@@ -65,8 +65,9 @@ class Pruner:
         With a Linear, Conv2d, LSTM or GRU; no LSTM with projections.
     config : PruneConfig
     calibration : torch.Tensor or ndarray, optional
-        A batch of inputs; needed for saliency 'activation'. It also tells the order in which the
-        layers of a chain run; without it they must be declared in that order.
+        A batch of inputs; needed for every saliency but 'magnitude', for assignment 'sensitivity'
+        and for budget 'searched'. It also tells the order in which the layers of a chain run;
+        without it they must be declared in that order.
     choice : MaskChoice, optional
         Of this model and config, prepared elsewhere: its column orders are kept. Calibration is
         then left out.
@@ -248,9 +249,8 @@ def prune(
     config : PruneConfig, optional
         Or its fields as keywords.
     calibration : torch.Tensor or ndarray, optional
-        A batch of inputs; needed for saliency 'activation'. With it a model of Linear layers, to be
-        pruned to row patterns, is also checked to be a chain that the engine can compute, before
-        any retraining.
+        A batch of inputs; see `Pruner`. With it a model of Linear layers, to be pruned to row
+        patterns, is also checked to be a chain that the engine can compute, before any retraining.
     **settings
         Fields of `PruneConfig`.
 
