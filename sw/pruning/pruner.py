@@ -49,7 +49,7 @@ class Pruner:
 
     Call `prepare` once, `step` after every optimizer step, and `finalize` at the end.
 
-    `prepare` measures the activations or gradients that weights are judged by, once, and chooses the
+    `prepare` measures the activations or gradients that weights are judged by, once, and chooses
     column orders: columns that an order leaves out are zero from then on, however long the ramp.
     Along the ramp only block sizes and kept weights are chosen anew, from the weights as they are
     by then; a weight that was pruned can be kept by a later mask and grow again. After the ramp
