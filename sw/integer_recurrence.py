@@ -109,7 +109,7 @@ class QuantizedRecurrence:
 
     @torch.no_grad()
     def __call__(
-        self, sequences: torch.Tensor | PackedSequence, states: object = None
+        self, sequences: torch.Tensor | PackedSequence, hx: object = None
     ) -> tuple[torch.Tensor | PackedSequence, object]:
         """Return outputs and final states as the module does, for all that the module takes."""
         module = self.module
@@ -118,7 +118,7 @@ class QuantizedRecurrence:
         directions = 2 if module.bidirectional else 1
         shape = (module.num_layers * directions, values.shape[1], module.hidden_size)
         lstm = isinstance(module, nn.LSTM)
-        given = (states if lstm else (states,)) if states is not None else ()
+        given = (hx if lstm else (hx,)) if hx is not None else ()
         start = [state.reshape(shape).double() for state in given]
         start += [values.new_zeros(shape)] * (2 - len(start))
         ends = []
