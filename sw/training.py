@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,18 +23,50 @@ from darb.sw.validation import MOST_SEED, check_int
 
 # The largest learning rate over the first, and the first over the last.
 _FIRST_SHARE, _LAST_SHARE = 25.0, 1e4
+_CHUNK = 1000
 
 
 @torch.no_grad()
 def logits(model: nn.Module, x: NDArray | torch.Tensor) -> torch.Tensor:
-    """Return the model's outputs in evaluation mode."""
+    """Return the model's outputs in evaluation mode, on its device.
+
+    They are computed a few examples at a time: what lies between layers of a convolutional network
+    takes many times the room of its inputs.
+    """
+    device = _device_of(model)
     with evaluating(model):
-        return model(torch.as_tensor(x))
+        return torch.cat([model(part.to(device)) for part in torch.as_tensor(x).split(_CHUNK)])
 
 
 def accuracy(model: nn.Module, x: NDArray | torch.Tensor, y: NDArray | torch.Tensor) -> float:
-    """Return the share of vectors whose largest output is that of their label."""
-    return float((logits(model, x).argmax(dim=1) == torch.as_tensor(y)).double().mean())
+    """Return the share of examples whose largest output is that of their label."""
+    found = logits(model, x).argmax(dim=1)
+    return float((found == torch.as_tensor(y).to(found.device)).double().mean())
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+@contextmanager
+def _channels_last(model: nn.Module) -> Iterator[None]:
+    """Lay out weights of convolutions channels last, then as before.
+
+    LeNet-5 trains almost twice as fast with them: the layout of a convolution's weights is that
+    of its outputs, and oneDNN need not rearrange these.
+    """
+    moved = [
+        parameter
+        for parameter in model.parameters()
+        if parameter.ndim == 4 and parameter.is_contiguous()
+    ]
+    for parameter in moved:
+        parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    try:
+        yield
+    finally:
+        for parameter in moved:
+            parameter.data = parameter.data.contiguous()
 
 
 @contextmanager
@@ -91,24 +124,25 @@ def train(
     """Train `model` in place and leave it as it was after its best epoch on the validation part.
 
     Adam with a learning rate that warms up over the first twentieth and then falls along a
-    cosine to zero.
+    cosine to zero. It runs on the model's device.
 
     Parameters
     ----------
     model : torch.nn.Module
+        Takes examples of the dataset's shape and gives logits, shape (B, classes).
     dataset : Dataset
     epochs : int
     lr : float
         Largest learning rate.
     seed : int
-        Of the order of vectors, of dropout and of shifts.
+        Of the order of examples, of dropout and of shifts.
     batch : int
-        Vectors an optimizer step.
+        Examples an optimizer step.
     weight_decay : float
         Decoupled (AdamW).
     shift : int
-        Each training image is moved by at most this many pixels along each axis; vectors must
-        then be square images.
+        Each training image is moved by at most this many pixels along each axis; examples
+        must then be vectors of square images.
     pruner : Pruner, optional
         Prepared on this model; its step follows each optimizer step. While it ramps up no epoch
         counts as best.
@@ -139,21 +173,24 @@ def train(
     if schedule_epochs is not None:
         check_int("schedule_epochs", schedule_epochs, epochs)
     generator = torch.Generator().manual_seed(seed)
-    images, labels = torch.as_tensor(dataset.train_x), torch.as_tensor(dataset.train_y)
-    steps = -(-len(images) // batch)
+    device = _device_of(model)
+    inputs = torch.as_tensor(dataset.train_x).to(device)
+    labels = torch.as_tensor(dataset.train_y).to(device)
+    steps = -(-len(inputs) // batch)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     schedule = _schedule(optimizer, lr, steps * (schedule_epochs or epochs), steps * epochs)
     best, best_state = -1.0, copy.deepcopy(model.state_dict())
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    devices = [device] if device.type == "cuda" else []
+    with _one_thread(), _channels_last(model), torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         # Without shifts the teacher says the same in every epoch.
-        taught = logits(teacher, images) if teacher is not None and not shift else None
+        taught = logits(teacher, inputs) if teacher is not None and not shift else None
         for epoch in range(epochs):
             model.train()
-            order = torch.randperm(len(images), generator=generator)
-            total = 0.0
+            order = torch.randperm(len(inputs), generator=generator).to(device)
+            losses = []
             for chosen in order.split(batch):
-                x, y = images[chosen], labels[chosen]
+                x, y = inputs[chosen], labels[chosen]
                 if shift:
                     x = _shifted(x, shift, generator)
                 outputs = model(x)
@@ -172,15 +209,17 @@ def train(
                     pruner.step()
                 if admm is not None:
                     admm.step()
-                total += float(loss.detach()) * len(x)
+                # A GPU is waited for once an epoch, not at every step.
+                losses.append(loss.detach() * len(x))
             validation = accuracy(model, dataset.validation_x, dataset.validation_y)
             # Later epochs win ties: their learning rate is smaller.
             if validation >= best and (pruner is None or pruner.ramped):
                 best, best_state = validation, copy.deepcopy(model.state_dict())
             if on_epoch is not None:
-                on_epoch(Epoch(epoch + 1, epochs, total / len(images), validation))
-    if best >= 0:
-        model.load_state_dict(best_state)
+                loss = float(torch.stack(losses).double().sum()) / len(inputs)
+                on_epoch(Epoch(epoch + 1, epochs, loss, validation))
+        if best >= 0:
+            model.load_state_dict(best_state)
     model.eval()
     return best
 
@@ -210,17 +249,18 @@ def _schedule(
 
 def _shifted(x: torch.Tensor, shift: int, generator: torch.Generator) -> torch.Tensor:
     """Move each image by its own few pixels, zeros moving in."""
-    side = round(x.shape[1] ** 0.5)
-    if side * side != x.shape[1]:
-        raise ValueError(f"shift must be 0 for vectors that are no square images, not {shift!r}")
+    side = math.isqrt(x[0].numel())
+    if x.ndim != 2 or side * side != x.shape[1]:
+        raise ValueError(f"shift must be 0 for examples that are no square images, not {shift!r}")
     padded = functional.pad(x.view(-1, side, side), (shift,) * 4)
-    down, right = torch.randint(0, 2 * shift + 1, (2, len(x), 1), generator=generator)
-    span = torch.arange(side)
+    offsets = torch.randint(0, 2 * shift + 1, (2, len(x), 1), generator=generator)
+    down, right = offsets.to(x.device)
+    span = torch.arange(side, device=x.device)
     rows, columns = (down + span)[:, :, None], (right + span)[:, None, :]
-    image = torch.arange(len(x))[:, None, None]
+    image = torch.arange(len(x), device=x.device)[:, None, None]
     return padded[image, rows, columns].reshape(len(x), -1)
 
 
 def calibration_of(dataset: Dataset, *, count: int = 2000) -> NDArray[np.float32]:
-    """Return the first training vectors, for saliency and quantisation."""
+    """Return the first training examples, for saliency and quantisation."""
     return dataset.train_x[:count]

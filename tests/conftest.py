@@ -25,6 +25,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(_ICARUS_MISSING)
     if item.get_closest_marker("mnist") and not os.environ.get("DARB_MNIST_DIR"):
         pytest.skip("DARB_MNIST_DIR does not name a directory with the MNIST files")
+    if item.get_closest_marker("fsdd") and not os.environ.get("DARB_FSDD"):
+        pytest.skip("DARB_FSDD does not name the file of the Free Spoken Digit Dataset")
 
 
 class _SkippedForIcarus:

@@ -12,6 +12,7 @@ _WINDOW = 0.025
 # About the quietest that a recording of 16 bits has in a band; without it silence were minus
 # infinity, and noise far below anything that is heard would fill half of the range.
 _FLOOR = 1e-6
+_AT_ONCE = 500
 
 
 def log_mel(
@@ -56,13 +57,18 @@ def log_mel(
     for row, recording in zip(samples, recordings, strict=True):
         kept = recording[-row.size :]
         row[row.size - kept.size :] = kept
-    power = melspectrogram(
-        y=samples,
-        sr=rate,
-        n_fft=size,
-        win_length=window,
-        hop_length=hop,
-        n_mels=BANDS,
-        center=False,
-    )
-    return np.ascontiguousarray(np.log(power + _FLOOR).transpose(0, 2, 1), dtype=np.float32)
+    parts = [
+        melspectrogram(
+            y=some,
+            sr=rate,
+            n_fft=size,
+            win_length=window,
+            hop_length=hop,
+            n_mels=BANDS,
+            center=False,
+        )
+        # Spectra of all at once would take many times the room of the recordings.
+        for some in np.array_split(samples, -(-len(samples) // _AT_ONCE))
+    ]
+    levels = np.log(np.concatenate(parts) + np.float32(_FLOOR))
+    return np.ascontiguousarray(levels.transpose(0, 2, 1), dtype=np.float32)

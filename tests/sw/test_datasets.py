@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from darb.sw.datasets import digits, mnist
+from darb.sw.datasets import Dataset, digits, fashion_mnist, mnist
 
 
 def idx(magic, values):
@@ -71,6 +71,22 @@ def test_mnist_files_are_read(tmp_path, zipped):
     assert (data.validation_y == labels[20:]).all()
     assert (data.test_y == written["t10k"][1]).all()
     assert 0 <= data.test_x.min() <= data.test_x.max() <= 1
+
+
+@pytest.mark.parametrize("read", [mnist, fashion_mnist])
+def test_both_of_mnists_format_are_checked_alike(tmp_path, read):
+    write_mnist(tmp_path)
+    data = read(tmp_path)
+    assert data.name == read.__name__.replace("_", "-")
+    assert (data.shape, data.features, len(data.train_x)) == ((784,), 784, 20)
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx(2049, LABELS + 10))
+    with pytest.raises(ValueError, match=r"labels-idx1-ubyte: labels must be in 0..9, not 10$"):
+        read(tmp_path)
+    (tmp_path / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(FileNotFoundError, match=r"must hold t10k-labels-idx1-ubyte or "):
+        read(tmp_path)
+    with pytest.raises(TypeError, match=r"^directory must be a path, not 7$"):
+        read(7)
 
 
 def test_missing_file_is_named(tmp_path):
@@ -142,6 +158,67 @@ def test_broken_gzip_is_named(tmp_path, cut):
     path.write_bytes(b"no gzip at all" if not cut else data[: min(cut, len(data) - 4)])
     with pytest.raises(ValueError, match=re.escape(f"{path}: must be a whole gzip file (")):
         mnist(tmp_path)
+
+
+def parts(shape=(3,), **changed):
+    """Return a dataset's arguments: parts of 4, 2 and 1 examples."""
+    arguments = {"name": "made", "classes": 3}
+    for part, count in (("train", 4), ("validation", 2), ("test", 1)):
+        arguments[f"{part}_x"] = np.zeros((count, *shape), dtype=np.float32)
+        arguments[f"{part}_y"] = np.arange(count) % 3
+    return {**arguments, **changed}
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 4, 6), (7, 2)])
+def test_examples_are_vectors_images_or_sequences(shape):
+    data = Dataset(**parts(shape))
+    assert (data.shape, data.features) == (shape, np.prod(shape))
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "text"),
+    [
+        ({"name": 3}, TypeError, "name must be a str, not 3"),
+        ({"classes": 3.0}, TypeError, "classes must be an int, not 3.0"),
+        ({"classes": 0}, ValueError, "classes must be at least 1, not 0"),
+        ({"test_x": [[0.0]]}, TypeError, "test_x must be an ndarray of float32, not [[0.0]]"),
+        (
+            {"test_x": np.zeros((1, 3))},
+            TypeError,
+            "test_x must be an ndarray of float32, not of float64",
+        ),
+        (
+            {"train_y": np.zeros(4, dtype=np.int32)},
+            TypeError,
+            "train_y must be an ndarray of int64, not of int32",
+        ),
+        (
+            {"train_x": np.zeros(4, dtype=np.float32)},
+            ValueError,
+            "train_x must have at least two axes, not shape (4,)",
+        ),
+        (
+            {"validation_x": np.zeros((2, 1, 3), dtype=np.float32)},
+            ValueError,
+            "validation_x must hold examples of shape (3,), not (1, 3)",
+        ),
+        (
+            {"test_x": np.array([[0, np.nan, 0]], dtype=np.float32)},
+            ValueError,
+            "test_x must be finite, not with NaN or infinity",
+        ),
+        (
+            {"validation_y": np.zeros(3, dtype=np.int64)},
+            ValueError,
+            "validation_y must have shape (2,), not (3,)",
+        ),
+        ({"test_y": np.array([3])}, ValueError, "test_y must be in 0..2, not 3"),
+        ({"test_y": np.array([-1])}, ValueError, "test_y must be in 0..2, not -1"),
+    ],
+)
+def test_dataset_that_is_refused(changed, kind, text):
+    with pytest.raises(kind, match=f"^{re.escape(text)}$"):
+        Dataset(**parts(**changed))
 
 
 @pytest.mark.mnist

@@ -5,10 +5,9 @@ import re
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from darb.sw.datasets import Dataset, digits
-from darb.sw.networks import mlp
+from darb.sw.networks import lenet5, mlp, speech_classifier
 from darb.sw.pruning import prune
 from darb.sw.training import accuracy, calibration_of, logits, train
 
@@ -24,15 +23,6 @@ def weights(model):
 
 def same(first, second):
     return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-
-
-def test_mlp_is_what_it_says():
-    model = mlp((64, 32, 16, 10), dropout=0.1)
-    kinds = [type(module).__name__ for module in model]
-    assert kinds == ["Linear", "ReLU", "Dropout", "Linear", "ReLU", "Dropout", "Linear"]
-    assert [m.out_features for m in model if isinstance(m, nn.Linear)] == [32, 16, 10]
-    assert same(weights(mlp((8, 4), seed=3)), weights(mlp((8, 4), seed=3)))
-    assert not same(weights(mlp((8, 4), seed=3)), weights(mlp((8, 4), seed=4)))
 
 
 def test_callers_randomness_is_left_alone(data):
@@ -102,13 +92,6 @@ def test_teacher_is_followed(data):
 @pytest.mark.parametrize(
     ("call", "kind", "text"),
     [
-        (lambda d: mlp((64,)), ValueError, "sizes must name inputs and outputs, not (64,)"),
-        (lambda d: mlp((64, 0)), ValueError, "sizes must be at least 1, not 0"),
-        (
-            lambda d: mlp((64, 10), dropout=1.0),
-            ValueError,
-            "dropout must be at least 0 and below 1, not 1.0",
-        ),
         (
             lambda d: train(mlp((64, 10)), d, 0, lr=0.1, seed=0),
             ValueError,
@@ -135,7 +118,7 @@ def test_shift_moves_whole_images():
     assert (moved.sum((1, 2)) == 1).all()
     places = {tuple(place[1:]) for place in moved.nonzero().tolist()}
     assert places == {(i, j) for i in (1, 2, 3) for j in (1, 2, 3)}
-    with pytest.raises(ValueError, match=r"^shift must be 0 for vectors that are no square"):
+    with pytest.raises(ValueError, match=r"^shift must be 0 for examples that are no square"):
         _shifted(torch.zeros(2, 24), 1, torch.Generator())
 
 
@@ -163,3 +146,68 @@ def test_rewound_learning_rates_are_the_last_of_the_schedule(data, monkeypatch):
     assert max(rewound) < max(whole) == pytest.approx(0.01, rel=0.01)
     with pytest.raises(ValueError, match=r"^schedule_epochs must be at least 5, not 4$"):
         train(mlp((64, 10)), data, 5, lr=0.01, seed=0, schedule_epochs=4)
+
+
+def made(shape, classes=10, seed=0):
+    """Return examples whose label is where they are largest: the first values, or of each row."""
+    generator = np.random.default_rng(seed)
+    arrays = {}
+    for part, count in (("train", 320), ("validation", 60), ("test", 60)):
+        y = generator.integers(0, classes, size=count)
+        x = generator.normal(0, 0.3, size=(count, *shape)).astype(np.float32)
+        x[np.arange(count), ..., y] += 1
+        arrays |= {f"{part}_x": x, f"{part}_y": y}
+    return Dataset(name="made", classes=classes, **arrays)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_recurrent_networks_are_trained_on_sequences(kind):
+    data = made((6, 12))
+    model = speech_classifier(kind=kind, bands=12, hidden=16, dropout=0.1)
+    best = train(model, data, 8, lr=0.02, seed=0, batch=32)
+    assert best > 0.9
+    assert accuracy(model, data.validation_x, data.validation_y) == best
+    assert calibration_of(data, count=7).shape == (7, 6, 12)
+
+
+def test_convolutions_are_trained_and_keep_their_layout():
+    data = made((784,))
+    model, again = lenet5(), lenet5()
+    for each in (model, again):
+        train(each, data, 1, lr=0.003, seed=0, batch=64)
+    assert same(weights(model), weights(again))
+    assert not same(weights(model), weights(lenet5()))
+    assert all(parameter.is_contiguous() for parameter in model.parameters())
+
+
+def test_layout_is_put_back_after_an_error():
+    model = lenet5()
+    seen = []
+
+    def stop(epoch):
+        seen.append(model[4].weight.is_contiguous())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(model, made((784,)), 1, lr=0.003, seed=0, batch=64, on_epoch=stop)
+    assert seen == [False]
+    assert model[4].weight.is_contiguous()
+
+
+def test_outputs_are_computed_a_few_examples_at_a_time(monkeypatch):
+    sizes = []
+    model = mlp((4, 3))
+    model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    monkeypatch.setattr("darb.sw.training._CHUNK", 8)
+    x = torch.rand(20, 4, generator=torch.Generator().manual_seed(0))
+    found = logits(model, x)
+    assert sizes == [8, 8, 4]
+    assert torch.allclose(found, model(x), atol=1e-6)
+    assert accuracy(model, x.numpy(), found.argmax(1).numpy()) == 1
+    assert logits(model, x[:0]).shape == (0, 3)
+
+
+def test_images_are_not_shifted_where_they_are_no_vectors():
+    data = made((6, 12))
+    with pytest.raises(ValueError, match=r"^shift must be 0 for examples that are no square"):
+        train(speech_classifier(bands=12, hidden=4), data, 1, lr=0.01, seed=0, shift=1)
