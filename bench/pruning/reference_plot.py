@@ -1,0 +1,69 @@
+"""Accuracy over the pruning ratio, drawn, for `reference_page.py`."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+from reference_grid import RATIOS, SUBJECTS, TITLES
+
+# Below this much under dense the lines tell no more than that they fell.
+_DEEPEST = {0.3: 4.0, 0.5: 12.0, 1.0: 15.0}
+
+
+def plot_accuracy(path: Path, name: str, results: dict[tuple[str, int], dict[int, dict]]) -> None:
+    """Draw every method's mean integer accuracy, with the spread between seeds, to a PNG."""
+    subject = SUBJECTS[name]
+    dense = statistics.fmean(100 * result["integer"] for result in results[("dense", 1)].values())
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for index, method in enumerate(subject.methods):
+        ratios, means, spreads = [], [], []
+        for ratio in RATIOS:
+            values = [
+                100 * result["integer"]
+                for result in results.get((method, ratio), {}).values()
+                if result["integer"]
+            ]
+            if values:
+                ratios.append(ratio)
+                means.append(statistics.fmean(values))
+                spreads.append(statistics.stdev(values) if len(values) > 1 else 0.0)
+        ours = method == "darb"
+        axes.errorbar(
+            ratios,
+            means,
+            yerr=spreads,
+            label=TITLES[method],
+            color="black" if ours else f"C{index}",
+            linewidth=2.5 if ours else 1.2,
+            marker="o",
+            markersize=5 if ours else 3,
+            capsize=2,
+            zorder=3 if ours else 2,
+        )
+    axes.axhline(dense, color="grey", linewidth=1, label="dense")
+    axes.axhline(
+        dense - subject.tolerance,
+        color="grey",
+        linewidth=1,
+        linestyle="--",
+        label=f"dense less {subject.tolerance} points",
+    )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(RATIOS))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_ylim(dense - _DEEPEST[subject.tolerance], dense + subject.tolerance)
+    axes.set_xlabel("pruning ratio, weights a stored slot")
+    axes.set_ylabel("integer accuracy on the test part, %")
+    axes.set_title(subject.title)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="lower left")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
