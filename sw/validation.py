@@ -42,10 +42,10 @@ def check_ratio(value: object) -> None:
 
 
 def check_left_out(value: object) -> None:
-    """Refuse a `value` that is neither None nor a share of at least 0 and below 1."""
-    if value is None:
+    """Refuse a `value` that is no share of at least 0 and below 1, nor None, nor 'searched'."""
+    if value is None or (isinstance(value, str) and value == "searched"):
         return
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"left_out must be a number or None, not {value!r}")
+        raise TypeError(f"left_out must be a number, 'searched' or None, not {value!r}")
     if not 0 <= value < 1:
         raise ValueError(f"left_out must be at least 0 and below 1, not {value!r}")

@@ -15,7 +15,9 @@ from darb.sw.pruning.matrix_mask import mask
 from darb.sw.pruning.method import LayerScores, Method
 from darb.sw.pruning.methods import METHODS, method_of
 from darb.sw.pruning.n_of_m import NOfM, n_of_m_mask
-from darb.sw.pruning.network import column_orders, network_masks
+from darb.sw.pruning.network import network_masks
+from darb.sw.pruning.network_order import column_orders
+from darb.sw.pruning.order_search import search_order
 from darb.sw.pruning.pattern_choice import assign
 from darb.sw.pruning.pruner import (
     PrunedModel,
@@ -69,6 +71,7 @@ __all__ = [
     "regrowth_scores",
     "report_of",
     "row_sensitivity",
+    "search_order",
     "searched_multipliers",
     "spread_order",
     "square_block_mask",

@@ -21,7 +21,7 @@ from darb.sw.validation import (
 )
 
 SALIENCIES = ("magnitude", "activation", "fisher")
-ORDERS = ("natural", "spread")
+ORDERS = ("natural", "spread", "searched")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +33,8 @@ class LayerOverride:
     ratio : float, optional
         The layer's own pruning ratio. It then has a budget of its own, and the layers without
         one share theirs.
-    order : {'natural', 'spread'}, optional
-    left_out : float, optional
-        Share of the columns that is left out.
+    order : {'natural', 'spread', 'searched'}, optional
+    left_out : float or 'searched', optional
 
     Raises
     ------
@@ -47,7 +46,7 @@ class LayerOverride:
 
     ratio: float | None = None
     order: str | None = None
-    left_out: float | None = None
+    left_out: float | str | None = None
 
     def __post_init__(self) -> None:
         if self.ratio is not None:
@@ -89,14 +88,18 @@ class PruneConfig:
         What a weight is worth: ``|w|``, ``|w| * rms(x)`` with x the weight's input over
         calibration data, or ``|w| * rms(g)`` with g the gradient that the loss has to it there
         (see `darb.sw.pruning.gradient_rms`). Measured once, before anything is pruned.
-    order : {'natural', 'spread'}, optional
-        Column order: the network's own with every column, or a seeded random one that leaves out
-        dead columns and the least salient. It is chosen once; columns that are left out are
-        pruned at once, before the ramp. By default spread for 'darb' and 'bmwm', natural for the
-        others; methods whose masks depend on no order take no other.
-    left_out : float, optional
+    order : {'natural', 'spread', 'searched'}, optional
+        Column order: the network's own with every column, a seeded random one that leaves out
+        dead columns and the least salient, or one found from there by exchanging columns while
+        the masks retain more squared saliency (see `darb.sw.pruning.column_orders`). It is chosen
+        once; columns that are left out are pruned at once, before the ramp. By default spread for
+        'darb' and 'bmwm', natural for the others; methods whose masks depend on no order take no
+        other.
+    left_out : float or 'searched', optional
         Share of each layer's columns that is left out, the least salient first. None leaves out
-        none in natural order; in spread order see `darb.sw.pruning.kept_columns`.
+        none in natural order; in the other orders see `darb.sw.pruning.kept_columns`. Searched
+        leaves out as many as retain most at the square root of the ratio; see
+        `darb.sw.pruning.column_orders`.
     lanes : int, optional
         S of the engine. Blocks then restart at each of S segments, so that no slot is padding.
         None lets blocks run through the whole row, for an engine not yet known. For 'darb',
@@ -111,7 +114,7 @@ class PruneConfig:
         choose among patterns of different counts too (see `darb.sw.pruning.assign`); for
         assignments by energy.
     seed : int
-        Of the spread order.
+        Of the spread order and of the search.
     ramp_steps : int
         Optimizer steps over which the ratio rises from 1 to `ratio`; 0 prunes at once.
     ramp_every : int
@@ -137,7 +140,7 @@ class PruneConfig:
     budget: str = "normalized"
     saliency: str = "activation"
     order: str | None = None
-    left_out: float | None = None
+    left_out: float | str | None = None
     lanes: int | None = None
     rows: int | None = None
     max_k: int = 6
@@ -242,8 +245,8 @@ class PruneConfig:
             return self.order
         return "spread" if self.rule.name in REGULAR else "natural"
 
-    def left_out_of(self, name: str) -> float | None:
-        """Return the share of columns that layer `name` leaves out."""
+    def left_out_of(self, name: str) -> float | str | None:
+        """Return the share of columns that layer `name` leaves out; see the class."""
         override = self.layers.get(name)
         if override is None or override.left_out is None:
             return self.left_out

@@ -22,7 +22,8 @@ from darb.sw.pruning.layer_modules import (
     weight_matrix,
 )
 from darb.sw.pruning.masking import Mask
-from darb.sw.pruning.network import column_orders, network_masks, scores_of
+from darb.sw.pruning.network import network_masks, scores_of
+from darb.sw.pruning.network_order import column_orders
 
 
 class MaskChoice:
@@ -114,7 +115,9 @@ class MaskChoice:
                 name: row_sensitivity(rms) for name, rms in self._gradients.items()
             }
         scores = self.scores()
-        self._orders = column_orders(scores, self.config, chained=self._chained)
+        self._orders = column_orders(
+            scores, self.config, chained=self._chained, sensitivities=self._sensitivities
+        )
         if self.config.ramp_steps:
             # A ratio out of reach is refused now, not after hours on the ramp.
             self.masks_of(scores)

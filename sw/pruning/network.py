@@ -8,12 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from darb.sw.pruning.column_order import kept_columns, natural_order, spread_order
 from darb.sw.pruning.config import PruneConfig
 from darb.sw.pruning.free_mask import FreeMask
 from darb.sw.pruning.masking import Mask
 from darb.sw.pruning.method import LayerScores
-from darb.sw.pruning.saliency import activation, column_energy, fisher, magnitude
+from darb.sw.pruning.saliency import activation, fisher, magnitude
 
 
 def scores_of(
@@ -35,51 +34,6 @@ def scores_of(
     if config.saliency == "fisher":
         return {name: fisher(matrix, measured[name]) for name, matrix in weights.items()}
     return {name: activation(matrix, measured[name]) for name, matrix in weights.items()}
-
-
-def column_orders(
-    scores: Mapping[str, NDArray[np.floating]], config: PruneConfig, *, chained: bool = True
-) -> dict[str, NDArray[np.int32]]:
-    """Choose each layer's column order, the last layer's first.
-
-    A column that a layer leaves out makes the row of the layer before dead: that row is not
-    stored, so it has no say in that layer's own order.
-
-    Parameters
-    ----------
-    scores : mapping of str to ndarray, shape (M, N)
-        Layers in order of execution.
-    config : PruneConfig
-    chained : bool
-        Whether the outputs of one layer are the inputs of the next, so that rows can be dead.
-
-    Returns
-    -------
-    dict of str to ndarray of int32
-        In order of execution.
-    """
-    # Segments of one length need a multiple of S, whole groups of rows in the layer before one
-    # of R.
-    multiple = math.lcm(config.lanes or 1, config.rows or 1)
-    orders: dict[str, NDArray[np.int32]] = {}
-    live = slice(None)
-    names = list(scores)
-    for index in reversed(range(len(names))):
-        name = names[index]
-        energy = column_energy(scores[name][live])
-        left_out = config.left_out_of(name)
-        if config.order_of(name) == "spread":
-            count = kept_columns(energy, left_out=left_out, multiple=multiple)
-            generator = np.random.default_rng([config.seed, index])
-            orders[name] = spread_order(energy, count, generator=generator)
-        elif left_out:
-            count = kept_columns(energy, left_out=left_out, multiple=multiple)
-            salient = np.argsort(-energy, kind="stable")[:count]
-            orders[name] = np.sort(salient).astype(np.int32)
-        else:
-            orders[name] = natural_order(energy.size)
-        live = np.sort(orders[name]) if chained else slice(None)
-    return {name: orders[name] for name in names}
 
 
 def network_masks(

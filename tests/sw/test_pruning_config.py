@@ -36,9 +36,22 @@ ALL = "darb, bmwm, irregular, structured, block, n_m, bank_balanced"
             ValueError,
             "saliency must be one of magnitude, activation, fisher, not 'taylor'",
         ),
-        ({"order": "random"}, ValueError, "order must be one of natural, spread, not 'random'"),
+        (
+            {"order": "random"},
+            ValueError,
+            "order must be one of natural, spread, searched, not 'random'",
+        ),
         ({"left_out": 1.0}, ValueError, "left_out must be at least 0 and below 1, not 1.0"),
-        ({"left_out": "auto"}, TypeError, "left_out must be a number or None, not 'auto'"),
+        (
+            {"left_out": "auto"},
+            TypeError,
+            "left_out must be a number, 'searched' or None, not 'auto'",
+        ),
+        (
+            {"left_out": "searched", "method": "irregular"},
+            ValueError,
+            "left_out must be left out for method irregular, not 'searched'",
+        ),
         ({"lanes": 0}, ValueError, "lanes must be in 1..256, not 0"),
         ({"lanes": 3}, ValueError, "lanes must be a power of two, not 3"),
         ({"rows": 5}, ValueError, "rows must be a power of two, not 5"),
@@ -76,7 +89,11 @@ def test_refused(fields, kind, text):
     ("fields", "kind", "text"),
     [
         ({"ratio": 0}, ValueError, "ratio must be finite and at least 1, not 0"),
-        ({"order": "random"}, ValueError, "order must be one of natural, spread, not 'random'"),
+        (
+            {"order": "random"},
+            ValueError,
+            "order must be one of natural, spread, searched, not 'random'",
+        ),
         ({"left_out": -0.1}, ValueError, "left_out must be at least 0 and below 1, not -0.1"),
     ],
 )

@@ -43,6 +43,8 @@ def reference(network, vectors):
         ("darb", 4, {"max_keep": 3}),
         ("darb", 4, {"max_keep": 5, "lanes": 4, "rows": 2}),
         ("bmwm", 2, {"max_keep": 3, "order": "natural"}),
+        ("darb", 4, {"max_keep": 3, "order": "searched", "left_out": "searched"}),
+        (NOfM(m=8), 4, {"lanes": 4, "rows": 2, "order": "searched"}),
     ],
     ids=repr,
 )
