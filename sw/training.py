@@ -23,6 +23,7 @@ from darb.sw.validation import MOST_SEED, check_int
 
 # The largest learning rate over the first, and the first over the last.
 _FIRST_SHARE, _LAST_SHARE = 25.0, 1e4
+_WARM_UP = 0.05
 _CHUNK = 1000
 
 
@@ -239,7 +240,8 @@ def _schedule(
         optimizer,
         lr,
         total_steps=total,
-        pct_start=0.05,
+        # torch divides by the warm-up's steps less one, which must not be 0.
+        pct_start=_WARM_UP if total * _WARM_UP > 1 else 0.0,
         cycle_momentum=False,
         div_factor=_FIRST_SHARE,
         final_div_factor=_LAST_SHARE,

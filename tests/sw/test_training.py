@@ -148,6 +148,17 @@ def test_rewound_learning_rates_are_the_last_of_the_schedule(data, monkeypatch):
         train(mlp((64, 10)), data, 5, lr=0.01, seed=0, schedule_epochs=4)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 19, 20, 21, 40])
+def test_few_steps_have_learning_rates_too(steps, monkeypatch, data):
+    few = Dataset(
+        **{**vars(data), "train_x": data.train_x[:steps], "train_y": data.train_y[:steps]}
+    )
+    found = rates(monkeypatch, few, 1, batch=1)
+    assert len(found) == steps
+    assert all(0 < rate <= 0.01 * (1 + 1e-9) for rate in found)
+    assert found[-1] == pytest.approx(0.01 / 25 / 1e4, rel=1e-6)
+
+
 def made(shape, classes=10, seed=0):
     """Return examples whose label is where they are largest: the first values, or of each row."""
     generator = np.random.default_rng(seed)
