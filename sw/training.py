@@ -19,6 +19,7 @@ from darb.sw.distillation import distillation_loss
 from darb.sw.pruning.admm import Admm
 from darb.sw.pruning.chain import evaluating
 from darb.sw.pruning.pruner import Pruner
+from darb.sw.quantization_aware import QuantizationAware
 from darb.sw.validation import MOST_SEED, check_int
 
 # The largest learning rate over the first, and the first over the last.
@@ -117,6 +118,7 @@ def train(
     shift: int = 0,
     pruner: Pruner | None = None,
     admm: Admm | None = None,
+    quantization: QuantizationAware | None = None,
     schedule_epochs: int | None = None,
     teacher: nn.Module | None = None,
     temperature: float = 4.0,
@@ -150,6 +152,9 @@ def train(
     admm : Admm, optional
         Prepared on this model; its penalty is added to the loss, its step follows each optimizer
         step.
+    quantization : QuantizationAware, optional
+        Prepared on this model; its step follows each optimizer step. Accuracy on the validation
+        part is then that of the rounded network.
     schedule_epochs : int, optional
         Learning-rate rewinding (Renda et al., "Comparing rewinding and fine-tuning in neural
         network pruning", ICLR 2020): of a schedule this long only the last `epochs` are run, so
@@ -210,6 +215,8 @@ def train(
                     pruner.step()
                 if admm is not None:
                     admm.step()
+                if quantization is not None:
+                    quantization.step()
                 # A GPU is waited for once an epoch, not at every step.
                 losses.append(loss.detach() * len(x))
             validation = accuracy(model, dataset.validation_x, dataset.validation_y)

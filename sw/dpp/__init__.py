@@ -18,11 +18,12 @@ from darb.sw.dpp.metrics import (
     excess_entropy,
     row_entropy,
 )
-from darb.sw.dpp.relaxation import relaxed_top_k, straight_through
+from darb.sw.dpp.relaxation import relaxed_top_k
 from darb.sw.dpp.selection import Selection, SelectionMetrics, starting_logits
 from darb.sw.dpp.training import train_dpp
 from darb.sw.dpp.unit_rows import UnitRows, unit_rows
 from darb.sw.dpp.weight_quantizer import quantize_weight
+from darb.sw.straight_through import straight_through
 
 __all__ = [
     "Dpp",

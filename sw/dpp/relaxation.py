@@ -91,21 +91,6 @@ def _soft(scores: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     return total
 
 
-class _StraightThrough(torch.autograd.Function):
-    @staticmethod
-    def forward(context, hard: torch.Tensor, relaxed: torch.Tensor) -> torch.Tensor:
-        return hard.to(relaxed.dtype)
-
-    @staticmethod
-    def backward(context, gradient: torch.Tensor) -> tuple[None, torch.Tensor]:
-        return None, gradient
-
-
-def straight_through(hard: torch.Tensor, relaxed: torch.Tensor) -> torch.Tensor:
-    """Return `hard`, exactly, whose gradient goes to `relaxed` unchanged (Bengio et al., 2013)."""
-    return _StraightThrough.apply(hard, relaxed)
-
-
 def check_temperature(name: str, value: object) -> None:
     """Refuse a `value` that is no finite number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -18,8 +18,9 @@ from darb.sw.dpp.metrics import (
     excess_entropy,
     row_entropy,
 )
-from darb.sw.dpp.relaxation import relaxed_top_k, straight_through
+from darb.sw.dpp.relaxation import relaxed_top_k
 from darb.sw.dpp.unit_rows import UnitRows
+from darb.sw.straight_through import straight_through
 
 _SMALLEST = 1e-6
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from darb.golden.fixed_point import weight_limit
-from darb.sw.dpp.relaxation import straight_through
+from darb.sw.straight_through import straight_through
 from darb.sw.validation import check_int
 
 BINARY = 1
