@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from darb.sw.data_parallel import share_of, sum_gradients
 from darb.sw.datasets import Dataset
 from darb.sw.distillation import distillation_loss
 from darb.sw.pruning.admm import Admm
@@ -127,7 +128,8 @@ def train(
     """Train `model` in place and leave it as it was after its best epoch on the validation part.
 
     Adam with a learning rate that warms up over the first twentieth and then falls along a
-    cosine to zero. It runs on the model's device.
+    cosine to zero. It runs on the model's device; where torchrun started several processes (see
+    `darb.sw.data_parallel.process_group`) each takes its share of every batch.
 
     Parameters
     ----------
@@ -195,7 +197,8 @@ def train(
             model.train()
             order = torch.randperm(len(inputs), generator=generator).to(device)
             losses = []
-            for chosen in order.split(batch):
+            for together in order.split(batch):
+                chosen, weight = share_of(together)
                 x, y = inputs[chosen], labels[chosen]
                 if shift:
                     x = _shifted(x, shift, generator)
@@ -208,7 +211,8 @@ def train(
                 if admm is not None:
                     loss = loss + admm.penalty()
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                (weight * loss).backward()
+                sum_gradients(model)
                 optimizer.step()
                 schedule.step()
                 if pruner is not None:
@@ -218,7 +222,7 @@ def train(
                 if quantization is not None:
                     quantization.step()
                 # A GPU is waited for once an epoch, not at every step.
-                losses.append(loss.detach() * len(x))
+                losses.append(loss.detach() * len(together))
             validation = accuracy(model, dataset.validation_x, dataset.validation_y)
             # Later epochs win ties: their learning rate is smaller.
             if validation >= best and (pruner is None or pruner.ramped):

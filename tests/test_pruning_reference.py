@@ -3,6 +3,8 @@
 import dataclasses
 import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,43 @@ def test_the_page_says_what_was_measured(bench, tmp_path, monkeypatch):
     assert (tmp_path / "pruning-digits.png").stat().st_size > 10_000
     kept = json.loads((tmp_path / "pruning.json").read_text())
     assert sorted(kept, key=str) == sorted(record, key=str)
+
+
+def test_two_processes_of_torchrun_share_one_run(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        f"""
+import dataclasses, sys
+from pathlib import Path
+
+sys.path.insert(0, {str(BENCH)!r})
+import reference, reference_grid, reference_page, reference_run
+
+for module in (reference_grid, reference_run):
+    module.RUNS = Path({str(tmp_path)!r}) / "runs"
+for module in (reference_grid, reference_page):
+    module.RECORD = Path({str(tmp_path)!r}) / "pruning.json"
+reference_page.RESULTS = Path({str(tmp_path)!r})
+reference_grid.SUBJECTS["digits"] = dataclasses.replace(
+    reference_grid.SUBJECTS["digits"], dense_epochs=2, pruned_epochs=2, methods=("darb",)
+)
+reference_grid.RATIOS = (8,)
+reference.main(["digits"], jobs=1, seeds=1, page=False)
+"""
+    )
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    done = subprocess.run(
+        [sys.executable, *launcher, script],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("validation") == 2
+    dense, pruned = (
+        json.loads((tmp_path / "runs" / f"digits-{name}-0.json").read_text())
+        for name in ("dense-1", "darb-8")
+    )
+    assert dense["integer"] > 0.5
+    assert pruned["integer"] > 0.3

@@ -49,6 +49,10 @@ def test_examples_in_the_docs(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     for block in blocks(document):
+        if block.language == "sh":
+            for line in block.text.splitlines():
+                run_shell(line, ROOT)
+            continue
         assert block.language == "python", f"line {block.line}"
         run_python(block, document, names)
 

@@ -9,7 +9,8 @@ from reference_grid import METHODS, SEEDS, SUBJECTS, Run
 CHANGES: dict[str, tuple[str, dict, dict]] = {
     "order-natural": ("natural column order, every column stored", {"order": "natural"}, {}),
     "order-spread": ("random column order", {"order": "spread"}, {}),
-    "all-columns": ("random order of all columns", {"left_out": 0.0}, {}),
+    "all-columns": ("no column left out", {"left_out": 0.0}, {}),
+    "columns-searched": ("columns left out by search", {"left_out": "searched"}, {}),
     "blocks-64": ("blocks of at most 64 columns", {"max_k": 6}, {}),
     "saliency-magnitude": ("saliency |w|", {"saliency": "magnitude"}, {}),
     "saliency-fisher": ("saliency by the Fisher information", {"saliency": "fisher"}, {}),
@@ -32,7 +33,6 @@ CHANGES: dict[str, tuple[str, dict, dict]] = {
     "budget-searched": ("layer shares searched", {"budget": "searched"}, {}),
     "regrow": ("masks may move after the ramp, a quarter of the epochs", {}, {"regrow": 0.25}),
     "keep-2": ("up to 2 weights a block", {"max_keep": 2}, {}),
-    "keep-4": ("up to 4 weights a block", {"max_keep": 4}, {}),
     "admm": ("half the epochs ADMM, then pruned at once, instead of the ramp", {}, {"admm": 0.5}),
     "no-teacher": ("without the dense network as a teacher", {}, {"distilled": False}),
     "rewound-half": (

@@ -21,9 +21,12 @@ import typer
 from ablation_grid import ablations
 from reference_grid import SUBJECTS, Run, finished, grid
 from reference_page import RESULTS, write_page
-from reference_run import dense_path, perform_and_keep
+from reference_run import dense_path, keep, perform, perform_and_keep
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import distributed
+
+from darb.sw.data_parallel import process_group
 
 
 def runs_of(names: list[str], *, seeds: int) -> list[Run]:
@@ -48,6 +51,24 @@ def due(runs: list[Run]) -> tuple[list[Run], list[Run]]:
     return dense, pruned
 
 
+def perform_together(runs: list[Run], *, first: bool, console: Console) -> None:
+    """Perform the runs that are not done yet, one at a time, on all processes of torchrun."""
+    for some in due(runs):
+        for run in some:
+            result = perform(run, first=first)
+            if first:
+                keep(run, result)
+                tell(result, console)
+            # Nobody looks for the dense network before it is whole.
+            distributed.barrier()
+
+
+def tell(result: dict, console: Console) -> None:
+    """Say what came of a run."""
+    told = result.get("reason") or f"validation {100 * result['validation']:.2f} %"
+    console.print(f"{result['name']:<44} {told}  {result['seconds']:.0f} s", highlight=False)
+
+
 def perform_all(runs: list[Run], *, jobs: int, console: Console) -> None:
     """Perform the runs that are not done yet, some at a time, telling of each."""
     dense, pruned = due(runs)
@@ -65,11 +86,7 @@ def perform_all(runs: list[Run], *, jobs: int, console: Console) -> None:
         for what, some in (("dense networks", dense), ("pruned networks", pruned)):
             task = progress.add_task(what, total=len(some))
             for future in as_completed([pool.submit(perform_and_keep, run) for run in some]):
-                result = future.result()
-                told = result.get("reason") or f"validation {100 * result['validation']:.2f} %"
-                progress.console.print(
-                    f"{result['name']:<44} {told}  {result['seconds']:.0f} s", highlight=False
-                )
+                tell(future.result(), progress.console)
                 progress.advance(task)
 
 
@@ -94,8 +111,12 @@ def main(
         if needs and needs not in os.environ:
             raise typer.BadParameter(f"{name} needs {needs} to name its data")
     console = Console()
-    perform_all(runs_of(names, seeds=seeds), jobs=jobs, console=console)
-    if page:
+    with process_group() as first:
+        if distributed.is_initialized():
+            perform_together(runs_of(names, seeds=seeds), first=first, console=console)
+        else:
+            perform_all(runs_of(names, seeds=seeds), jobs=jobs, console=console)
+    if page and first:
         write_page()
         console.print(f"Written: {RESULTS / 'pruning.md'}", highlight=False, soft_wrap=True)
 

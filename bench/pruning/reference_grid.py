@@ -53,10 +53,12 @@ class Subject:
 
 METHODS: dict[str, dict] = {
     "irregular": {"method": Irregular()},
+    "irregular-published": {"method": Irregular(), "saliency": "magnitude"},
     "structured": {"method": Structured(unit="row")},
     "block-2": {"method": SquareBlocks(size=2)},
     "block-4": {"method": SquareBlocks(size=4)},
     "block-8": {"method": SquareBlocks(size=8)},
+    "block-published": {"method": SquareBlocks(size=4), "saliency": "magnitude"},
     "n-of-64": {"method": NOfM(m=64)},
     "bank-balanced": {"method": BankBalanced(banks=8)},
     "bmwm": {"method": "bmwm", "max_k": 8},
@@ -67,23 +69,48 @@ METHODS: dict[str, dict] = {
         "order": "natural",
         "max_k": 8,
     },
-    "darb": {"method": "darb", "max_k": 8},
+    "darb": {"method": "darb", "order": "searched", "max_k": 8},
+    "darb-mixed": {"method": "darb", "order": "searched", "max_k": 8, "max_keep": 4},
 }
 """Fields of `PruneConfig`, by the name of a row. Saliency is ``|w| * rms(x)`` by default."""
 
 TITLES = {
     "irregular": "irregular (CSR)",
+    "irregular-published": "irregular, by magnitude",
     "structured": "structured, rows",
     "block-2": "block 2 x 2 (BSR)",
     "block-4": "block 4 x 4 (BSR)",
     "block-8": "block 8 x 8 (BSR)",
+    "block-published": "block 4 x 4, by magnitude",
     "n-of-64": "N:64",
     "bank-balanced": "bank-balanced, 8 banks",
     "bmwm": "BMWM",
     "darb-paper": "DARB as published",
     "darb": "DARB",
+    "darb-mixed": "DARB, 1 to 4 weights a block",
 }
 
+ABLATIONS = (
+    "order-natural",
+    "order-spread",
+    "all-columns",
+    "columns-searched",
+    "blocks-64",
+    "saliency-magnitude",
+    "saliency-fisher",
+    "assignment-density",
+    "assignment-sensitivity",
+    "budget-uniform",
+    "budget-joint",
+    "budget-searched",
+    "keep-2",
+    "regrow",
+    "admm",
+    "no-teacher",
+    "rewound-half",
+    "quantized",
+)
+"""Names of `ablation_grid.CHANGES`."""
 
 SUBJECTS = {
     "digits": Subject(
@@ -110,24 +137,26 @@ SUBJECTS = {
         pruned_epochs=20,
         pruned_lr=1e-2,
         methods=tuple(METHODS),
+        ablation_ratios=(25, 50),
+        ablations=ABLATIONS,
         needs="DARB_MNIST_DIR",
     ),
     "lenet-5": Subject(
         title="MNIST, LeNet-5 (convolutions of 20 and 50 maps of 5 x 5, then 800-500-10)",
-        network=lenet5,
+        network=lambda seed: lenet5(seed=seed),
         dataset=lambda: mnist(os.environ["DARB_MNIST_DIR"]),
-        last="9",
+        last="10",
         batch=256,
         dense_epochs=6,
         dense_lr=3e-3,
         pruned_epochs=6,
         pruned_lr=5e-3,
-        methods=("darb", "irregular", "block-4"),
+        methods=("irregular", "block-4", "darb", "darb-mixed"),
         needs="DARB_MNIST_DIR",
     ),
     "speech": Subject(
         title="Spoken digits, two LSTM layers of 128, then Linear",
-        network=lambda seed: speech_classifier(kind="lstm", seed=seed),
+        network=lambda seed: speech_classifier(kind="lstm", dropout=0.2, seed=seed),
         dataset=lambda: spoken_digits(os.environ["DARB_FSDD"]),
         last="output",
         batch=64,
@@ -136,7 +165,7 @@ SUBJECTS = {
         pruned_epochs=20,
         pruned_lr=5e-3,
         tolerance=1.0,
-        methods=("darb", "irregular", "block-4", "bank-balanced"),
+        methods=("irregular", "block-4", "bank-balanced", "darb", "darb-mixed"),
         needs="DARB_FSDD",
     ),
 }

@@ -12,7 +12,8 @@ from reference_grid import RUNS, SUBJECTS, Run, dataset_of
 from torch import nn
 
 from darb.sw.integer_accuracy import quantized_accuracy
-from darb.sw.pruning import Admm, prune
+from darb.sw.pruning import Admm, PrunedModel, prune
+from darb.sw.quantization_aware import QuantizationAware
 from darb.sw.training import accuracy, calibration_of, train
 
 
@@ -26,9 +27,11 @@ def dense_path(run: Run) -> Path:
     return RUNS / f"{run.subject}-dense-{run.seed}.pt"
 
 
-def _measured(run: Run, model: nn.Module, started: float, validation: float) -> dict[str, object]:
+def _measured(
+    run: Run, network: nn.Module | PrunedModel, started: float, validation: float
+) -> dict[str, object]:
     dataset = dataset_of(run.subject)
-    model = model.cpu()
+    model = (network.model if isinstance(network, PrunedModel) else network).cpu()
     return {
         "name": run.name,
         "subject": run.subject,
@@ -39,7 +42,7 @@ def _measured(run: Run, model: nn.Module, started: float, validation: float) -> 
         "validation": validation,
         "test": accuracy(model, dataset.test_x, dataset.test_y),
         "integer": quantized_accuracy(
-            model, dataset.test_x, dataset.test_y, calibration_of(dataset)
+            network, dataset.test_x, dataset.test_y, calibration_of(dataset)
         ),
         "stored": None,
         "reached": 1.0,
@@ -47,7 +50,7 @@ def _measured(run: Run, model: nn.Module, started: float, validation: float) -> 
     }
 
 
-def train_dense(run: Run) -> dict[str, object]:
+def train_dense(run: Run, *, first: bool) -> dict[str, object]:
     """Train the dense network, keep it beside the results, and measure it."""
     subject, dataset, started = SUBJECTS[run.subject], dataset_of(run.subject), time.perf_counter()
     model = subject.network(run.seed).to(device())
@@ -59,7 +62,9 @@ def train_dense(run: Run) -> dict[str, object]:
         seed=run.seed,
         batch=subject.batch,
     )
-    write(dense_path(run), lambda part: torch.save(model.cpu().state_dict(), part))
+    model.cpu()
+    if first:
+        write(dense_path(run), lambda part: torch.save(model.state_dict(), part))
     return _measured(run, model, started, validation)
 
 
@@ -69,13 +74,14 @@ def _load_dense(run: Run) -> nn.Module:
     return model.eval().to(device())
 
 
-def perform(run: Run) -> dict[str, object]:
+def perform(run: Run, *, first: bool = True) -> dict[str, object]:
     """Train, prune, retrain and measure; the test part is read once.
 
-    A ratio out of the method's reach is a result too: its accuracies are None.
+    A ratio out of the method's reach is a result too: its accuracies are None. Only the `first`
+    of several processes keeps the dense network.
     """
     if run.ratio == 1:
-        return train_dense(run)
+        return train_dense(run, first=first)
     subject, dataset, started = SUBJECTS[run.subject], dataset_of(run.subject), time.perf_counter()
     dense = _load_dense(run)
     sparse = copy.deepcopy(dense)
@@ -114,6 +120,12 @@ def perform(run: Run) -> dict[str, object]:
             **missing,
             "reason": str(error),
         }
+    quantization = None
+    if aids.get("quantized"):
+        quantization = QuantizationAware(
+            sparse, calibration, refresh_every=steps // subject.pruned_epochs
+        )
+        how["quantization"] = quantization.prepare()
     epochs = subject.pruned_epochs - towards
     validation = train(
         sparse,
@@ -124,7 +136,9 @@ def perform(run: Run) -> dict[str, object]:
         **how,
     )
     pruned = pruner.finalize()
-    result = _measured(run, pruned.model, started, validation)
+    if quantization is not None:
+        quantization.finalize()
+    result = _measured(run, pruned, started, validation)
     result["stored"] = pruned.report.stored
     result["reached"] = round(pruned.report.effective_ratio, 3)
     return result
@@ -138,8 +152,13 @@ def write(path: Path, save) -> None:
     part.replace(path)
 
 
+def keep(run: Run, result: dict[str, object]) -> None:
+    """Leave a result as a file."""
+    write(RUNS / f"{run.name}.json", lambda part: part.write_text(json.dumps(result)))
+
+
 def perform_and_keep(run: Run) -> dict[str, object]:
     """Perform a run and leave its result as a file."""
     result = perform(run)
-    write(RUNS / f"{run.name}.json", lambda part: part.write_text(json.dumps(result)))
+    keep(run, result)
     return result
