@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from darb.golden.fixed_point import requantize, weight_limit
-from darb.sw.pruning.chain import calibration_batch, evaluating
+from darb.sw.pruning.calibration import calibration_batch, evaluating, observed_run
 from darb.sw.pruning.layer_modules import PrunableModule, prunable_modules
 from darb.sw.quantization_scales import best_clip
 from darb.sw.quantized_layer import QuantizedLayer, encode
@@ -111,17 +111,7 @@ def trace_layers(model: nn.Module, calibration: torch.Tensor | NDArray) -> tuple
     hooks = [
         layer.register_forward_pre_hook(partial(note, name=name)) for name, layer in layers.items()
     ]
-    try:
-        with evaluating(model):
-            result = model(batch)
-    except RuntimeError as error:
-        raise ValueError(
-            f"calibration must be inputs that the model takes, not shape {tuple(batch.shape)!r} "
-            f"({str(error).splitlines()[0]})"
-        ) from error
-    finally:
-        for hook in hooks:
-            hook.remove()
+    result = observed_run(model, batch, hooks)
     if not isinstance(result, torch.Tensor) or result.ndim != 2:
         shape = tuple(result.shape) if isinstance(result, torch.Tensor) else type(result).__name__
         raise ValueError(f"model must return one vector of outputs for each input, not {shape!r}")

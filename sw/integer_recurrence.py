@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from darb.golden.fixed_point import weight_limit
 from darb.sw.integer_chain import refuse_other_weights, replaced_forward
 from darb.sw.integer_product import IntegerProduct
-from darb.sw.pruning.chain import calibration_batch, evaluating
+from darb.sw.pruning.calibration import calibration_batch, evaluating, observed_run
 from darb.sw.pruning.layer_modules import PrunableModule, RecurrentModule, prunable_weights
 from darb.sw.pruning.recurrent_inputs import recurrent_inputs
 from darb.sw.quantization_scales import best_clip, quantize_rows
@@ -318,17 +318,7 @@ def _clips(
         for name, module in model.named_modules()
         if isinstance(module, PrunableModule | RecurrentModule)
     ]
-    try:
-        with evaluating(model):
-            model(batch)
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"calibration must be inputs that the model takes, not shape {tuple(batch.shape)!r} "
-            f"({str(error).splitlines()[0]})"
-        ) from error
-    finally:
-        for hook in hooks:
-            hook.remove()
+    observed_run(model, batch, hooks, refusals=(RuntimeError, ValueError))
     scales = {
         name: best_clip(torch.cat(values).float().cpu().numpy(), limit) / limit
         for name, values in met.items()

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from darb.golden.fixed_point import signed_range, weight_limit
-from darb.sw.pruning.chain import calibration_batch, evaluating
+from darb.sw.pruning.calibration import calibration_batch, evaluating
 from darb.sw.pruning.layer_modules import PrunableWeight, RecurrentModule, prunable_weights
 from darb.sw.quantization_scales import best_clip, row_clips
 from darb.sw.straight_through import straight_through

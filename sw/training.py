@@ -18,7 +18,7 @@ from darb.sw.data_parallel import share_of, sum_gradients
 from darb.sw.datasets import Dataset
 from darb.sw.distillation import distillation_loss
 from darb.sw.pruning.admm import Admm
-from darb.sw.pruning.chain import evaluating
+from darb.sw.pruning.calibration import evaluating
 from darb.sw.pruning.pruner import Pruner
 from darb.sw.quantization_aware import QuantizationAware
 from darb.sw.validation import MOST_SEED, check_int

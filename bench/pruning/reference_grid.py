@@ -152,6 +152,8 @@ SUBJECTS = {
         pruned_epochs=6,
         pruned_lr=5e-3,
         methods=("irregular", "block-4", "darb", "darb-mixed"),
+        ablation_ratios=(16, 32),
+        ablations=("order-natural", "order-spread"),
         needs="DARB_MNIST_DIR",
     ),
     "speech": Subject(
@@ -166,6 +168,8 @@ SUBJECTS = {
         pruned_lr=5e-3,
         tolerance=1.0,
         methods=("irregular", "block-4", "bank-balanced", "darb", "darb-mixed"),
+        ablation_ratios=(16, 25),
+        ablations=("order-natural", "order-spread"),
         needs="DARB_FSDD",
     ),
 }

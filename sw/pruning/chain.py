@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+
+from darb.sw.pruning.calibration import calibration_batch, observed_run
 
 _PROBES = 64
 
@@ -37,18 +37,6 @@ def linear_modules(model: nn.Module) -> dict[str, nn.Linear]:
     return layers
 
 
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Hold every module of `model` in evaluation mode, then put each back as it was."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
 def declared_chain(model: nn.Module) -> dict[str, nn.Linear]:
     """Return the Linear modules of a chain that declares them in the order in which they run.
 
@@ -67,36 +55,6 @@ def declared_chain(model: nn.Module) -> dict[str, nn.Linear]:
                 f"not {second.in_features!r}"
             )
     return layers
-
-
-def calibration_batch(calibration: torch.Tensor | NDArray, *, like: torch.Tensor) -> torch.Tensor:
-    """Return calibration inputs as a tensor of the type and on the device of `like`.
-
-    Raises
-    ------
-    TypeError
-        If they are no tensor or array, or not of real numbers.
-    ValueError
-        If they are no batch, or a value is not finite as that type.
-    """
-    if isinstance(calibration, np.ndarray):
-        if calibration.dtype.kind not in "fiu":
-            raise TypeError(f"calibration must be real numbers, not {calibration.dtype}")
-        # Of its own, for torch takes neither foreign byte orders nor arrays that are read-only.
-        native = calibration.dtype.newbyteorder("=")
-        calibration = torch.as_tensor(np.array(calibration, dtype=native, order="C"))
-    elif not isinstance(calibration, torch.Tensor):
-        raise TypeError(f"calibration must be a tensor or an array, not {calibration!r}")
-    if calibration.is_complex() or calibration.dtype == torch.bool:
-        raise TypeError(f"calibration must be real numbers, not {calibration.dtype}")
-    if calibration.ndim < 2 or not calibration.numel():
-        raise ValueError(
-            f"calibration must be a batch of inputs, not shape {tuple(calibration.shape)!r}"
-        )
-    batch = calibration.detach().to(like)
-    if not torch.isfinite(batch).all():
-        raise ValueError("calibration must be finite, not with NaN or infinity")
-    return batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,17 +170,7 @@ def _run(
     for name, layer in layers.items():
         hooks.append(layer.register_forward_pre_hook(partial(check, name=name)))
         hooks.append(layer.register_forward_hook(partial(note, name=name)))
-    try:
-        with evaluating(model):
-            result = model(batch)
-    except RuntimeError as error:
-        raise ValueError(
-            f"calibration must be inputs that the model takes, not shape {tuple(batch.shape)!r} "
-            f"({str(error).splitlines()[0]})"
-        ) from error
-    finally:
-        for hook in hooks:
-            hook.remove()
+    result = observed_run(model, batch, hooks)
     if not isinstance(result, torch.Tensor):
         raise ValueError(f"model must return one tensor, not {type(result).__name__!r}")
     return calls, result

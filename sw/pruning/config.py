@@ -124,7 +124,8 @@ class PruneConfig:
         salient weights make room for those that the loss asks for (see
         `darb.sw.pruning.regrowth_scores`). For methods that choose weights one by one.
     layers : mapping of str to LayerOverride
-        Overrides by layer name, as in ``model.named_modules()``.
+        Overrides by layer name, as in ``model.named_modules()``; a recurrent matrix is named as in
+        ``model.named_parameters()``.
 
     Raises
     ------

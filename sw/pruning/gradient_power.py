@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from darb.sw.pruning.chain import calibration_batch, evaluating
+from darb.sw.pruning.calibration import calibration_batch, evaluating, observed_run
 from darb.sw.pruning.layer_modules import PrunableWeight
 
 # Up to this many classes the expectation over labels is taken exactly.
@@ -156,16 +156,7 @@ def _run(
         for name, layer in layers.items()
         if isinstance(layer.module, nn.Linear)
     ]
-    try:
-        outputs = model(part)
-    except RuntimeError as error:
-        raise ValueError(
-            f"calibration must be inputs that the model takes, not shape {tuple(part.shape)!r} "
-            f"({str(error).splitlines()[0]})"
-        ) from error
-    finally:
-        for hook in hooks:
-            hook.remove()
+    outputs = observed_run(model, part, hooks)
     if not isinstance(outputs, torch.Tensor):
         raise ValueError(f"model must return one tensor, not {type(outputs).__name__!r}")
     return outputs, calls

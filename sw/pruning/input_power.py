@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from darb.sw.pruning.chain import calibration_batch, evaluating
+from darb.sw.pruning.calibration import calibration_batch, observed_run
 from darb.sw.pruning.layer_modules import PrunableModule, PrunableWeight, RecurrentModule
 from darb.sw.pruning.recurrent_inputs import recurrent_inputs
 
@@ -71,17 +71,7 @@ def input_rms(
         module.register_forward_hook(partial(note, names=names), with_kwargs=True)
         for module, names in modules.items()
     ]
-    try:
-        with evaluating(model):
-            model(batch)
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"calibration must be inputs that the model takes, not shape {tuple(batch.shape)!r} "
-            f"({str(error).splitlines()[0]})"
-        ) from error
-    finally:
-        for hook in hooks:
-            hook.remove()
+    observed_run(model, batch, hooks, refusals=(RuntimeError, ValueError))
     found = {}
     for name, layer in layers.items():
         if not counts[name]:

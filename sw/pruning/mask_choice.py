@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from darb.sw.pruning.chain import calibration_batch, declared_chain, evaluating, trace_chain
+from darb.sw.pruning.calibration import calibration_batch, evaluating
+from darb.sw.pruning.chain import declared_chain, trace_chain
 from darb.sw.pruning.config import PruneConfig
 from darb.sw.pruning.free_mask import FreeMask
 from darb.sw.pruning.gradient_power import gradient_rms, row_sensitivity
