@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.utils import prune as torch_prune
 
 from darb.sw.pruning import BankBalanced, Irregular, NOfM, SquareBlocks, Structured, mask
+from darb.sw.pruning.regular_blocks import RegularBlocks
 
 LIMIT = 1.0
 RUNS = 5
@@ -21,7 +22,12 @@ RUNS = 5
 
 def methods() -> dict[str, object]:
     """Return what is measured, by the name that the table gives it."""
-    found: dict[str, object] = {"darb": "darb", "bmwm": "bmwm", "irregular": Irregular()}
+    found: dict[str, object] = {
+        "darb": "darb",
+        "darb, 1 to 4 a block": RegularBlocks(max_keep=4),
+        "bmwm": "bmwm",
+        "irregular": Irregular(),
+    }
     for unit in ("row", "column"):
         found[f"structured, {unit}"] = Structured(unit=unit)
     for size in (2, 4, 8):

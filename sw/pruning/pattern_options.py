@@ -68,7 +68,7 @@ def retained_energy(
     """
     energy = np.empty((scores.shape[0], len(patterns)))
     largest = max(pattern.k for pattern in patterns)
-    most = max(pattern.keep for pattern in patterns)
+    most = 1 << (max(pattern.keep for pattern in patterns) - 1).bit_length()
     places: dict[int, list[tuple[int, int]]] = {}
     for place, pattern in enumerate(patterns):
         places.setdefault(pattern.k, []).append((place, pattern.keep))
@@ -92,16 +92,20 @@ def retained_energy(
 def _merged(
     first: NDArray[np.float64], second: NDArray[np.float64], most: int
 ) -> NDArray[np.float64]:
-    """Return the largest `most` of two descending lists of one length, along axis 0."""
-    length = len(first)
-    if length == most == 1:
-        return np.maximum(first, second)
-    if 2 * length <= most:
-        both = np.concatenate([first, second])
+    """Return the largest `most` of two descending lists of one length, along axis 0.
+
+    By a bitonic merge: lengths and `most` are powers of two.
+    """
+    if 2 * len(first) <= most:
+        both = np.concatenate([first, second[::-1]])
     else:
-        # Of two descending lists, one turned round, the larger of each pair are the upper half.
-        upper = np.maximum(first, second[::-1])
-        lower = np.minimum(first, second[::-1])
-        both = np.concatenate([upper, lower]) if length < most else upper
-    both.sort(axis=0)
-    return both[::-1][:most]
+        # The larger of each pair are the upper half, and first fall and then rise, or the reverse.
+        both = np.maximum(first, second[::-1])
+    stride = len(both) // 2
+    while stride:
+        pairs = both.reshape(-1, 2, stride, *both.shape[1:])
+        larger, smaller = pairs[:, 0], pairs[:, 1]
+        both = np.stack([np.maximum(larger, smaller), np.minimum(larger, smaller)], axis=1)
+        both = both.reshape(-1, *pairs.shape[3:])
+        stride //= 2
+    return both
