@@ -19,8 +19,9 @@ INTRODUCTION = """# Pruning: DARB beside its rivals
 
 Written by `python bench/pruning/reference.py`; every run's figures are in
 [pruning.json](pruning.json). Numbers are accuracies on the test part, in percent, of the network
-after quantisation to 8-bit weights and activations: the mean over the seeds and the standard
-deviation between them. {integers}
+after quantisation to 8-bit weights and activations: the mean over the seeds and, of several, the
+standard deviation between them. Products and sums are integers as the engine has them. In an LSTM
+the matrix products are, and the gates' nonlinearities between them are in floating point.
 
 Every method starts from the same trained dense networks, one a seed, and has the same epochs,
 learning rate, ramp of the ratio (cubic), distillation from the dense network and saliency
@@ -29,13 +30,11 @@ on the validation part, with DARB, irregular and block pruning, and are shared; 
 kept is the best on the validation part. The test part is read once a run.
 
 A method's ratio is of weights to the slots its format stores, zeros that fill up a block or a
-lane included. Where a method cannot meet a ratio exactly it stores less, not more.
+lane included. Where a method cannot meet a ratio exactly it stores less, not more. A cell that is
+empty has not been run, or is out of the method's reach, which the list below a table says. "Ratio
+at" is the largest ratio up to which the mean accuracy is at least that, on the line through the two
+ratios beside it; the last column is DARB's over that of the row.
 """
-
-INTEGERS = (
-    "Products and sums are integers as the engine has them. In an LSTM the matrix products are, "
-    "and the gates' nonlinearities are computed in floating point between them."
-)
 
 
 def collected(name: str) -> Results:
@@ -101,6 +100,8 @@ def accuracy_table(name: str, results: Results) -> list[str]:
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     ours = largest_ratio(results, "darb", least)
     for method in subject.methods:
+        if not any(accuracies(results, method, ratio) for ratio in RATIOS):
+            continue
         theirs = largest_ratio(results, method, least)
         over = f"{ours / theirs:.2f}" if ours and theirs else ""
         cells = [_spread(accuracies(results, method, ratio)) for ratio in RATIOS]
@@ -132,18 +133,23 @@ def ablation_table(name: str, results: Results) -> list[str]:
     return lines
 
 
+def _seeds(results: Results) -> str:
+    counts = sorted({len(cell) for cell in results.values()})
+    if len(counts) > 1:
+        return f"{counts[0]} to {counts[-1]} seeds"
+    return f"{counts[0]} seed{'s' if counts[0] > 1 else ''}"
+
+
 def _section(name: str, results: Results) -> list[str]:
     subject = SUBJECTS[name]
     dense = accuracies(results, "dense", 1)
-    seeds = {len(cell) for cell in results.values()}
     lines = [f"## {subject.title}", ""]
-    lines += [
+    trained = (
         f"Dense: {_spread(dense)} %. {subject.dense_epochs} epochs dense, {subject.pruned_epochs} "
         f"pruned of which the ratio rises over {subject.ramp:.0%}; batches of {subject.batch}; "
-        f"largest learning rate {subject.pruned_lr}. "
-        + (f"{max(seeds)} seeds." if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)} seeds."),
-        "",
-    ]
+        f"largest learning rate {subject.pruned_lr}. {_seeds(results)}."
+    )
+    lines += [trained, ""]
     lines += accuracy_table(name, results)
     lines += ["", f"![Accuracy over the ratio](pruning-{name}.png)", ""]
     reasons = {
@@ -166,7 +172,7 @@ def _section(name: str, results: Results) -> list[str]:
 
 def write_page() -> None:
     """Write the page, a plot a subject, and the record that later runs start from."""
-    lines, record = [INTRODUCTION.format(integers=INTEGERS)], []
+    lines, record = [INTRODUCTION], []
     for name in SUBJECTS:
         results = collected(name)
         if not accuracies(results, "dense", 1):

@@ -13,6 +13,22 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 from reference_grid import RATIOS, SUBJECTS, TITLES
 
+_COLORS = {
+    "irregular": "tab:blue",
+    "irregular-published": "tab:blue",
+    "structured": "tab:gray",
+    "block-2": "lightcoral",
+    "block-4": "tab:red",
+    "block-8": "darkred",
+    "block-published": "tab:red",
+    "n-of-64": "tab:olive",
+    "bank-balanced": "tab:green",
+    "bmwm": "tab:purple",
+    "darb-paper": "tab:orange",
+    "darb": "black",
+    "darb-mixed": "black",
+}
+_DASHED = ("irregular-published", "block-published", "darb-mixed")
 # Below this much under dense the lines tell no more than that they fell.
 _DEEPEST = {0.3: 4.0, 0.5: 12.0, 1.0: 15.0}
 
@@ -22,7 +38,7 @@ def plot_accuracy(path: Path, name: str, results: dict[tuple[str, int], dict[int
     subject = SUBJECTS[name]
     dense = statistics.fmean(100 * result["integer"] for result in results[("dense", 1)].values())
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    for index, method in enumerate(subject.methods):
+    for method in subject.methods:
         ratios, means, spreads = [], [], []
         for ratio in RATIOS:
             values = [
@@ -34,13 +50,16 @@ def plot_accuracy(path: Path, name: str, results: dict[tuple[str, int], dict[int
                 ratios.append(ratio)
                 means.append(statistics.fmean(values))
                 spreads.append(statistics.stdev(values) if len(values) > 1 else 0.0)
+        if not ratios:
+            continue
         ours = method == "darb"
         axes.errorbar(
             ratios,
             means,
             yerr=spreads,
             label=TITLES[method],
-            color="black" if ours else f"C{index}",
+            color=_COLORS[method],
+            linestyle="--" if method in _DASHED else "-",
             linewidth=2.5 if ours else 1.2,
             marker="o",
             markersize=5 if ours else 3,
