@@ -5,6 +5,7 @@ the very matrix back, ``storage`` itemises the bits.
 """
 
 from darb.golden.formats.csr import Csr
+from darb.golden.formats.relative_csc import RelativeCsc
 from darb.golden.formats.storage_bits import StorageBits
 
-__all__ = ["Csr", "StorageBits"]
+__all__ = ["Csr", "RelativeCsc", "StorageBits"]
