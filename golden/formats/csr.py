@@ -128,7 +128,7 @@ class Csr:
         return weights
 
     @property
-    def weights(self) -> int:
+    def weight_count(self) -> int:
         """How many weights are not zero; here also the entries."""
         return self.values.size
 
@@ -145,8 +145,8 @@ class Csr:
     def storage(self) -> StorageBits:
         """Return the bits that the matrix takes."""
         return StorageBits(
-            values=self.weights * self.weight_bits,
-            indices=self.weights * self.column_bits,
+            values=self.weight_count * self.weight_bits,
+            indices=self.weight_count * self.column_bits,
             pointers=self.lengths.size * self.length_bits,
             padding=0,
         )

@@ -209,7 +209,7 @@ class RelativeCsc:
         return (1 << self.index_bits) - 1
 
     @property
-    def weights(self) -> int:
+    def weight_count(self) -> int:
         """How many weights are not zero."""
         return int(np.count_nonzero(self.values))
 
@@ -221,11 +221,11 @@ class RelativeCsc:
 
     def storage(self) -> StorageBits:
         """Return the bits that the matrix takes, each lane's memory as deep as its entries."""
-        padding = self.values.size - self.weights
+        padding = self.values.size - self.weight_count
         fields = self.entry_counts().size if self.by_rows else self.pointers.size
         return StorageBits(
-            values=self.weights * self.weight_bits,
-            indices=self.weights * self.index_bits,
+            values=self.weight_count * self.weight_bits,
+            indices=self.weight_count * self.index_bits,
             pointers=fields * self.pointer_bits,
             padding=padding * (self.weight_bits + self.index_bits),
         )

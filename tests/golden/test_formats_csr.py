@@ -20,7 +20,7 @@ def test_round_trip_and_the_same_arrays_as_scipy(case):
     assert csr.columns.tolist() == expected.indices.tolist()
     assert csr.row_pointers().tolist() == expected.indptr.tolist()
     assert csr.entry_rows().tolist() == expected.tocoo().row.tolist()
-    assert csr.weights == expected.nnz
+    assert csr.weight_count == expected.nnz
 
 
 @given(sparse_matrices())

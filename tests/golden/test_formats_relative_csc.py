@@ -52,7 +52,7 @@ def test_round_trip(case):
     assert back.dtype == np.int8
     assert back.flags.c_contiguous
     assert back.tolist() == weights.tolist()
-    assert packed.weights == np.count_nonzero(weights)
+    assert packed.weight_count == np.count_nonzero(weights)
 
 
 @given(packed_matrices())
