@@ -131,7 +131,7 @@ class RelativeCsc:
     def _check_entries(self) -> None:
         """Refuse padding that no weight needs, and entries past the last row."""
         lanes, columns, rows = self._places()
-        counts = self.entry_counts().T.ravel()
+        counts = self.entries_by_lane().T.ravel()
         last = np.zeros(self.values.size, dtype=bool)
         last[(np.cumsum(counts) - 1)[counts > 0]] = True
         zero, most = self.values == 0, self.most_skip
@@ -216,13 +216,13 @@ class RelativeCsc:
     @property
     def pointer_bits(self) -> int:
         """Width of a pointer, or with `by_rows` of a length: what the largest one takes."""
-        largest = self.entry_counts().max() if self.by_rows else self.pointers.max()
+        largest = self.entries_by_lane().max() if self.by_rows else self.pointers.max()
         return int(largest).bit_length()
 
     def storage(self) -> StorageBits:
         """Return the bits that the matrix takes, each lane's memory as deep as its entries."""
         padding = self.values.size - self.weight_count
-        fields = self.entry_counts().size if self.by_rows else self.pointers.size
+        fields = self.entries_by_lane().size if self.by_rows else self.pointers.size
         return StorageBits(
             values=self.weight_count * self.weight_bits,
             indices=self.weight_count * self.index_bits,
@@ -230,19 +230,19 @@ class RelativeCsc:
             padding=padding * (self.weight_bits + self.index_bits),
         )
 
-    def entry_counts(self) -> NDArray[np.int64]:
+    def entries_by_lane(self) -> NDArray[np.int64]:
         """Return how many entries each lane has in each column, padding too, shape (N, lanes)."""
         return np.diff(self.pointers, axis=1).T
 
-    def weight_counts(self) -> NDArray[np.int64]:
+    def weights_by_lane(self) -> NDArray[np.int64]:
         """Return how many weights each lane has in each column, shape (N, lanes)."""
-        counts = self.entry_counts().T
+        counts = self.entries_by_lane().T
         part = np.repeat(np.arange(counts.size), counts.ravel())
         found = np.bincount(part[self.values != 0], minlength=counts.size)
         return found.reshape(counts.shape).T
 
     def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the lane, the column and the row of each entry; rows may lie past the last."""
-        part, place = decode_places(self.skips, self.entry_counts().T.ravel())
+        part, place = decode_places(self.skips, self.entries_by_lane().T.ravel())
         lanes, columns = np.divmod(part, self.stored_shape[1])
         return lanes, columns, place * self.lanes + lanes

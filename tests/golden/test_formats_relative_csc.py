@@ -75,7 +75,7 @@ def test_entries_follow_the_rule_place_by_place(case):
 def test_without_its_padding_each_lane_is_what_scipy_makes_of_its_rows(case):
     weights, packed = case
     matrix = weights.T if packed.by_rows else weights
-    counts = packed.weight_counts()
+    counts = packed.weights_by_lane()
     first = 0
     for lane in range(packed.lanes):
         expected = scipy.sparse.csc_array(matrix[lane :: packed.lanes])
@@ -94,8 +94,8 @@ def test_counts_a_lane(case):
     for lane, number, part in parts(weights, packed):
         entries[number, lane] = len(entries_of(part, 2**packed.index_bits - 1))
         useful[number, lane] = sum(1 for weight in part if weight)
-    assert packed.entry_counts().tolist() == entries.tolist()
-    assert packed.weight_counts().tolist() == useful.tolist()
+    assert packed.entries_by_lane().tolist() == entries.tolist()
+    assert packed.weights_by_lane().tolist() == useful.tolist()
 
 
 @given(packed_matrices())
@@ -154,8 +154,8 @@ def test_zeros_are_counted_within_the_part_of_a_lane():
     assert packed.values.tolist() == [0, 5, 6, 0, 7]
     assert packed.skips.tolist() == [15, 0, 0, 15, 0]
     assert packed.pointers.tolist() == [[0, 2, 2], [0, 1, 3]]
-    assert packed.entry_counts().tolist() == [[2, 1], [0, 2]]
-    assert packed.weight_counts().tolist() == [[1, 1], [0, 1]]
+    assert packed.entries_by_lane().tolist() == [[2, 1], [0, 2]]
+    assert packed.weights_by_lane().tolist() == [[1, 1], [0, 1]]
     # 3 weights and 2 padding zeros of 8 + 4 bits; 2 * 3 pointers up to 3, so of 2 bits.
     assert packed.storage() == StorageBits(values=24, indices=12, pointers=12, padding=24)
 
@@ -166,7 +166,7 @@ def test_by_rows_the_columns_are_dealt():
     assert packed.stored_shape == (4, 2)
     assert packed.values.tolist() == [1, 4, 2, 3]
     assert packed.skips.tolist() == [0, 1, 0, 0]
-    assert packed.entry_counts().tolist() == [[1, 2], [1, 0]]
+    assert packed.entries_by_lane().tolist() == [[1, 2], [1, 0]]
     # 2 * 2 lengths up to 2, so of 2 bits.
     assert packed.storage() == StorageBits(values=32, indices=16, pointers=8, padding=0)
 
