@@ -14,28 +14,27 @@ from torch import nn
 from torch.nn.utils import prune as torch_prune
 
 from darb.sw.pruning import BankBalanced, Irregular, NOfM, SquareBlocks, Structured, mask
-from darb.sw.pruning.regular_blocks import RegularBlocks
 
 LIMIT = 1.0
 RUNS = 5
 
 
-def methods() -> dict[str, object]:
-    """Return what is measured, by the name that the table gives it."""
-    found: dict[str, object] = {
-        "darb": "darb",
-        "darb, 1 to 4 a block": RegularBlocks(max_keep=4),
-        "bmwm": "bmwm",
-        "irregular": Irregular(),
+def methods() -> dict[str, dict]:
+    """Return the settings of what is measured, by the name that the table gives it."""
+    found: dict[str, dict] = {
+        "darb": {"method": "darb"},
+        "darb, 1 to 4 a block": {"method": "darb", "max_keep": 4},
+        "bmwm": {"method": "bmwm"},
+        "irregular": {"method": Irregular()},
     }
     for unit in ("row", "column"):
-        found[f"structured, {unit}"] = Structured(unit=unit)
+        found[f"structured, {unit}"] = {"method": Structured(unit=unit)}
     for size in (2, 4, 8):
-        found[f"block, {size} x {size}"] = SquareBlocks(size=size)
+        found[f"block, {size} x {size}"] = {"method": SquareBlocks(size=size)}
     for m in (16, 64):
-        found[f"n_m, of {m}"] = NOfM(m=m)
+        found[f"n_m, of {m}"] = {"method": NOfM(m=m)}
     for banks in (8, 64):
-        found[f"bank_balanced, {banks}"] = BankBalanced(banks=banks)
+        found[f"bank_balanced, {banks}"] = {"method": BankBalanced(banks=banks)}
     return found
 
 
@@ -66,9 +65,9 @@ def main() -> None:
     print(f"{'method':<22}{'seconds':>9}{'of limit':>10}{'of torch':>10}{'stored':>12}")
     print(f"{'torch l1_unstructured':<22}{base:>9.3f}{base / LIMIT:>10.0%}{1:>10.2f}")
     array = weight.numpy()
-    for name, method in methods().items():
-        stored = mask(array, ratio=ratio, method=method).stored
-        took = seconds(lambda method=method: mask(array, ratio=ratio, method=method))
+    for name, settings in methods().items():
+        stored = mask(array, ratio=ratio, **settings).stored
+        took = seconds(lambda settings=settings: mask(array, ratio=ratio, **settings))
         print(f"{name:<22}{took:>9.3f}{took / LIMIT:>10.0%}{took / base:>10.2f}{stored:>12,}")
 
 

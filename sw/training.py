@@ -153,7 +153,7 @@ def train(
         counts as best.
     admm : Admm, optional
         Prepared on this model; its penalty is added to the loss, its step follows each optimizer
-        step.
+        step. The model is then left as it was after the last epoch.
     quantization : QuantizationAware, optional
         Prepared on this model; its step follows each optimizer step. Accuracy on the validation
         part is then that of the rounded network.
@@ -201,7 +201,9 @@ def train(
                 chosen, weight = share_of(together)
                 x, y = inputs[chosen], labels[chosen]
                 if shift:
-                    x = _shifted(x, shift, generator)
+                    # Drawn for all, so that every process draws the next order alike.
+                    moves = torch.randint(0, 2 * shift + 1, (len(together), 2), generator=generator)
+                    x = _shifted(x, share_of(moves)[0].to(device), shift)
                 outputs = model(x)
                 loss = functional.cross_entropy(outputs, y)
                 if teacher is not None:
@@ -224,8 +226,10 @@ def train(
                 # A GPU is waited for once an epoch, not at every step.
                 losses.append(loss.detach() * len(together))
             validation = accuracy(model, dataset.validation_x, dataset.validation_y)
-            # Later epochs win ties: their learning rate is smaller.
-            if validation >= best and (pruner is None or pruner.ramped):
+            # Later epochs win ties: their learning rate is smaller. ADMM's other variables are
+            # those of its last epoch, and weights of another would not go with them.
+            better = validation >= best or admm is not None
+            if better and (pruner is None or pruner.ramped):
                 best, best_state = validation, copy.deepcopy(model.state_dict())
             if on_epoch is not None:
                 loss = float(torch.stack(losses).double().sum()) / len(inputs)
@@ -260,14 +264,13 @@ def _schedule(
     )
 
 
-def _shifted(x: torch.Tensor, shift: int, generator: torch.Generator) -> torch.Tensor:
-    """Move each image by its own few pixels, zeros moving in."""
+def _shifted(x: torch.Tensor, moves: torch.Tensor, shift: int) -> torch.Tensor:
+    """Move each image by its own `moves`, less `shift`, along both axes, zeros moving in."""
     side = math.isqrt(x[0].numel())
     if x.ndim != 2 or side * side != x.shape[1]:
         raise ValueError(f"shift must be 0 for examples that are no square images, not {shift!r}")
     padded = functional.pad(x.view(-1, side, side), (shift,) * 4)
-    offsets = torch.randint(0, 2 * shift + 1, (2, len(x), 1), generator=generator)
-    down, right = offsets.to(x.device)
+    down, right = moves.T[:, :, None]
     span = torch.arange(side, device=x.device)
     rows, columns = (down + span)[:, :, None], (right + span)[:, None, :]
     image = torch.arange(len(x), device=x.device)[:, None, None]

@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from darb.sw.networks import mlp
+from darb.sw.pruning import Pruner
 
 BENCH = Path(__file__).parents[1] / "bench" / "pruning"
 
@@ -40,9 +44,14 @@ def result(row, ratio, seed, integer):
         "row": row,
         "ratio": ratio,
         "seed": seed,
-        "epochs": 2,
         "integer": integer,
     }
+
+
+def recorded(grid, ablations, results):
+    """Give results the digests of the runs that they stand for."""
+    runs = {run.name: run for run in (*grid.grid("digits"), *ablations.ablations("digits"))}
+    return [{**found, "recipe": runs[found["name"]].recipe} for found in results]
 
 
 def test_every_run_has_a_name_of_its_own(bench):
@@ -84,6 +93,9 @@ def test_a_run_is_performed_once_and_leaves_its_result(bench, tmp_path):
     (tmp_path / "runs" / "digits-dense-0.pt").unlink()
     more = [each for each in grid.grid("digits") if each.name == "digits-darb-4-0"]
     assert reference.due([*runs, *more]) == (runs[:1], more)
+    # Another setting under the same name is another run.
+    other = dataclasses.replace(runs[1], settings={**runs[1].settings, "max_k": 3})
+    assert reference.due([other])[1] == [other]
 
 
 def test_a_ratio_out_of_reach_is_a_result(bench):
@@ -97,6 +109,16 @@ def test_a_ratio_out_of_reach_is_a_result(bench):
     assert found["reason"].startswith("ratio must be at most")
 
 
+def test_no_method_stores_more_than_its_ratio_says(bench):
+    grid = bench("reference_grid")
+    torch.manual_seed(0)
+    for each in grid.grid("digits"):
+        if each.ratio == 1 or each.seed:
+            continue
+        pruner = Pruner(mlp((64, 256, 128, 10)), each.config(), calibration=torch.rand(64, 64))
+        assert pruner.prepare().report().effective_ratio >= each.ratio, each.name
+
+
 def test_the_largest_ratio_lies_where_the_line_crosses(bench):
     page = bench("reference_page")
     values = {4: 0.98, 8: 0.98, 13: 0.97, 16: 0.96, 25: 0.95}
@@ -104,10 +126,13 @@ def test_the_largest_ratio_lies_where_the_line_crosses(bench):
         ("darb", ratio): {seed: result("darb", ratio, seed, value) for seed in (0, 1)}
         for ratio, value in values.items()
     }
-    assert page.largest_ratio(results, "darb", 97.0) == pytest.approx(13)
-    assert page.largest_ratio(results, "darb", 96.5) == pytest.approx((13 * 16) ** 0.5)
-    assert page.largest_ratio(results, "darb", 90.0) == 25
-    assert page.largest_ratio(results, "darb", 98.5) is None
+    ratio, open_ended = page.largest_ratio(results, "darb", 96.5)
+    assert ratio == pytest.approx((13 * 16) ** 0.5)
+    assert not open_ended
+    assert page.largest_ratio(results, "darb", 97.0)[0] == pytest.approx(13)
+    assert page.largest_ratio(results, "darb", 90.0) == (25, True)
+    assert page.largest_ratio(results, "darb", 98.5) == (None, False)
+    assert page.largest_ratio(results, "block-4", 98.5) == (None, False)
 
 
 def test_the_page_says_what_was_measured(bench, tmp_path, monkeypatch):
@@ -116,7 +141,7 @@ def test_the_page_says_what_was_measured(bench, tmp_path, monkeypatch):
         grid.SUBJECTS["digits"],
         methods=("darb", "block-4"),
         ablations=("order-natural",),
-        ablation_ratios=(8,),
+        ablation_ratios=(8, 16),
     )
     monkeypatch.setitem(grid.SUBJECTS, "digits", subject)
     record = [result("dense", 1, seed, 0.98) for seed in (0, 1)]
@@ -124,6 +149,9 @@ def test_the_page_says_what_was_measured(bench, tmp_path, monkeypatch):
         record += [result("darb", ratio, seed, ours) for seed in (0, 1)]
         record += [result("block-4", ratio, seed, theirs) for seed in (0, 1)]
     record += [result("darb+order-natural", 8, seed, 0.97 - 0.01 * seed) for seed in (0, 1)]
+    record += [result("darb", 16, seed, None) | {"reason": "no way"} for seed in (0, 1)]
+    record += [result("darb+order-natural", 16, seed, 0.9) for seed in (0, 1)]
+    record = recorded(grid, bench("ablation_grid"), record)
     (tmp_path / "pruning.json").write_text(json.dumps(record))
     page.write_page()
     text = (tmp_path / "pruning.md").read_text()
@@ -131,7 +159,8 @@ def test_the_page_says_what_was_measured(bench, tmp_path, monkeypatch):
     assert "| DARB | 98.00 ± 0.00 | 98.00 ± 0.00 | 97.00 ± 0.00 |" in text
     assert "| 10.2 | 1.00 |" in text
     assert "| 5.7 | 1.80 |" in text
-    assert "| natural column order, every column stored | -1.50 ± 0.71 |" in text
+    assert "| natural column order, every column stored | -1.50 ± 0.71 |  |" in text
+    assert "- DARB: no way." in text
     assert (tmp_path / "pruning-digits.png").stat().st_size > 10_000
     kept = json.loads((tmp_path / "pruning.json").read_text())
     assert sorted(kept, key=str) == sorted(record, key=str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -16,7 +17,6 @@ from darb.sw.networks import lenet5, mlp, speech_classifier
 from darb.sw.pruning import (
     BankBalanced,
     Irregular,
-    LayerOverride,
     NOfM,
     PruneConfig,
     SquareBlocks,
@@ -32,12 +32,21 @@ SEEDS = (0, 1, 2)
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """One network on one dataset, and how it is trained; the same for every method."""
+    """One network on one dataset, and how it is trained; the same for every method.
+
+    Parameters
+    ----------
+    tolerance : float
+        Points under the dense network's accuracy that count as none.
+    shown : float
+        Points under it that the plot shows.
+    needs : str, optional
+        The environment variable that names its data.
+    """
 
     title: str
     network: Callable[[int], nn.Module]
     dataset: Callable[[], Dataset]
-    last: str
     batch: int
     dense_epochs: int
     dense_lr: float
@@ -45,6 +54,7 @@ class Subject:
     pruned_lr: float
     ramp: float = 0.5
     tolerance: float = 0.3
+    shown: float = 4.0
     methods: tuple[str, ...] = ()
     ablation_ratios: tuple[int, ...] = ()
     ablations: tuple[str, ...] = ()
@@ -53,15 +63,16 @@ class Subject:
 
 METHODS: dict[str, dict] = {
     "irregular": {"method": Irregular()},
+    "irregular-normalized": {"method": Irregular(normalized=True)},
     "irregular-published": {"method": Irregular(), "saliency": "magnitude"},
-    "structured": {"method": Structured(unit="row")},
+    "structured": {"method": Structured(unit="column")},
     "block-2": {"method": SquareBlocks(size=2)},
     "block-4": {"method": SquareBlocks(size=4)},
     "block-8": {"method": SquareBlocks(size=8)},
     "block-published": {"method": SquareBlocks(size=4), "saliency": "magnitude"},
-    "n-of-64": {"method": NOfM(m=64)},
-    "bank-balanced": {"method": BankBalanced(banks=8)},
-    "bmwm": {"method": "bmwm", "max_k": 8},
+    "n-of-64": {"method": NOfM(m=64), "order": "searched"},
+    "bank-balanced": {"method": BankBalanced(banks=8), "order": "searched"},
+    "bmwm": {"method": "bmwm", "order": "searched", "max_k": 8},
     "darb-paper": {
         "method": "darb",
         "assignment": "density",
@@ -76,8 +87,9 @@ METHODS: dict[str, dict] = {
 
 TITLES = {
     "irregular": "irregular (CSR)",
+    "irregular-normalized": "irregular, layers normalised",
     "irregular-published": "irregular, by magnitude",
-    "structured": "structured, rows",
+    "structured": "structured, columns",
     "block-2": "block 2 x 2 (BSR)",
     "block-4": "block 4 x 4 (BSR)",
     "block-8": "block 8 x 8 (BSR)",
@@ -117,20 +129,19 @@ SUBJECTS = {
         title="Digits, MLP 64-256-128-10",
         network=lambda seed: mlp((64, 256, 128, 10), dropout=0.3, seed=seed),
         dataset=digits,
-        last="6",
         batch=32,
         dense_epochs=40,
         dense_lr=3e-3,
         pruned_epochs=60,
         pruned_lr=1e-2,
         tolerance=0.5,
+        shown=12.0,
         methods=tuple(METHODS),
     ),
     "lenet-300-100": Subject(
         title="MNIST, LeNet-300-100",
         network=lambda seed: mlp((784, 300, 100, 10), dropout=0.3, seed=seed),
         dataset=lambda: mnist(os.environ["DARB_MNIST_DIR"]),
-        last="6",
         batch=256,
         dense_epochs=30,
         dense_lr=3e-3,
@@ -145,7 +156,6 @@ SUBJECTS = {
         title="MNIST, LeNet-5 (convolutions of 20 and 50 maps of 5 x 5, then 800-500-10)",
         network=lambda seed: lenet5(seed=seed),
         dataset=lambda: mnist(os.environ["DARB_MNIST_DIR"]),
-        last="10",
         batch=256,
         dense_epochs=6,
         dense_lr=3e-3,
@@ -160,13 +170,13 @@ SUBJECTS = {
         title="Spoken digits, two LSTM layers of 128, then Linear",
         network=lambda seed: speech_classifier(kind="lstm", dropout=0.2, seed=seed),
         dataset=lambda: spoken_digits(os.environ["DARB_FSDD"]),
-        last="output",
         batch=64,
         dense_epochs=20,
         dense_lr=3e-3,
         pruned_epochs=20,
         pruned_lr=5e-3,
         tolerance=1.0,
+        shown=15.0,
         methods=("irregular", "block-4", "bank-balanced", "darb", "darb-mixed"),
         ablation_ratios=(16, 25),
         ablations=("order-natural", "order-spread"),
@@ -198,18 +208,18 @@ class Run:
         return f"{self.subject}-{self.row}-{self.ratio}-{self.seed}"
 
     @property
-    def epochs(self) -> int:
-        """Epochs of its training: with another number its result is out of date."""
+    def recipe(self) -> str:
+        """A digest of all settings that decide its result: with another one that is out of date."""
         subject = SUBJECTS[self.subject]
-        return subject.dense_epochs if self.ratio == 1 else subject.pruned_epochs
+        parts = [subject.batch, subject.dense_epochs, subject.dense_lr]
+        if self.ratio > 1:
+            parts += [subject.pruned_epochs, subject.pruned_lr, subject.ramp]
+            parts += [sorted(self.settings.items()), sorted(self.training.items())]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
     def config(self, **ramp: int) -> PruneConfig:
         """Return how it is pruned, along a ramp of these fields."""
-        settings = {"seed": self.seed, **ramp, **self.settings}
-        if settings.get("method") == METHODS["structured"]["method"]:
-            # Its rows are the network's outputs.
-            settings["layers"] = {SUBJECTS[self.subject].last: LayerOverride(ratio=1)}
-        return PruneConfig(ratio=self.ratio, **settings)
+        return PruneConfig(ratio=self.ratio, seed=self.seed, **ramp, **self.settings)
 
 
 def grid(name: str) -> Iterator[Run]:
@@ -239,4 +249,4 @@ def finished(run: Run) -> dict | None:
     """
     path = RUNS / f"{run.name}.json"
     result = json.loads(path.read_text()) if path.is_file() else record().get(run.name)
-    return result if result is not None and result["epochs"] == run.epochs else None
+    return result if result is not None and result["recipe"] == run.recipe else None

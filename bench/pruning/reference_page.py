@@ -20,14 +20,20 @@ INTRODUCTION = """# Pruning: DARB beside its rivals
 Written by `python bench/pruning/reference.py`; every run's figures are in
 [pruning.json](pruning.json). Numbers are accuracies on the test part, in percent, of the network
 after quantisation to 8-bit weights and activations: the mean over the seeds and, of several, the
-standard deviation between them. Products and sums are integers as the engine has them. In an LSTM
-the matrix products are, and the gates' nonlinearities between them are in floating point.
+standard deviation between them. Products and sums are integers by the engine's rules. (The engine
+runs chains of Linear layers; LeNet-5 and the LSTM are computed by the same rules outside it, the
+gates' nonlinearities of the LSTM in floating point.) DPP, which learns its masks from the start, is
+on a page of its own, [dpp.md](dpp.md).
 
 Every method starts from the same trained dense networks, one a seed, and has the same epochs,
-learning rate, ramp of the ratio (cubic), distillation from the dense network and saliency
-(`|w| * rms(x)`; the published form of DARB has `|w|`). Epochs and learning rates were chosen once
-on the validation part, with DARB, irregular and block pruning, and are shared; the epoch that is
-kept is the best on the validation part. The test part is read once a run.
+learning rate, ramp of the ratio (cubic), distillation from the dense network and saliency,
+`|w| * rms(x)`, or `|w|` in the rows that say so. Methods that keep so many weights of each part of
+a row have the searched column order, and leave out the columns that together hold at most 1 % of a
+layer's squared saliency, or natural order where the row is as published. DARB, BMWM and block
+pruning weigh layers against one another by shares of each layer's squared saliency; irregular
+pruning is run with and without. Epochs and learning rates were chosen once on the validation part
+of MNIST, with DARB, irregular and block pruning, and are shared; the epoch that is kept is the best
+on the validation part. The test part is read once a run.
 
 A method's ratio is of weights to the slots its format stores, zeros that fill up a block or a
 lane included. Where a method cannot meet a ratio exactly it stores less, not more. A cell that is
@@ -50,7 +56,8 @@ def collected(name: str) -> Results:
 def accuracies(results: Results, row: str, ratio: int) -> list[float]:
     """Return the integer accuracies in percent of one cell, by seed; none if out of reach."""
     cell = results.get((row, ratio), {})
-    return [100 * cell[seed]["integer"] for seed in sorted(cell) if cell[seed]["integer"]]
+    found = (cell[seed]["integer"] for seed in sorted(cell))
+    return [100 * accuracy for accuracy in found if accuracy is not None]
 
 
 def _spread(values: list[float]) -> str:
@@ -60,35 +67,45 @@ def _spread(values: list[float]) -> str:
     return text if len(values) < 2 else f"{text} ± {statistics.stdev(values):.2f}"
 
 
-def largest_ratio(results: Results, row: str, least: float) -> float | None:
+def largest_ratio(results: Results, row: str, least: float) -> tuple[float | None, bool]:
     """Return the largest ratio up to which the mean accuracy is at least `least`.
 
     Between two ratios that were run it is where the straight line through both, over the
-    logarithm of the ratio, crosses `least`. None where the first ratio already falls short.
+    logarithm of the ratio, crosses `least`.
+
+    Returns
+    -------
+    float or None, bool
+        None where the first ratio already falls short; and whether none of those run does, so
+        that the ratio may be larger.
     """
     points = [
         (ratio, statistics.fmean(values))
         for ratio in RATIOS
         if (values := accuracies(results, row, ratio))
     ]
-    found = None
     for index, (ratio, mean) in enumerate(points):
         if mean < least:
-            if index:
-                before, above = points[index - 1]
-                share = (above - least) / (above - mean)
-                found = math.exp(math.log(before) + share * (math.log(ratio) - math.log(before)))
-            break
-        found = float(ratio)
-    return found
+            if not index:
+                return None, False
+            before, above = points[index - 1]
+            share = (above - least) / (above - mean)
+            crossing = math.log(before) + share * (math.log(ratio) - math.log(before))
+            return math.exp(crossing), False
+    return (float(points[-1][0]), True) if points else (None, False)
 
 
-def _ratio_text(results: Results, row: str, least: float) -> str:
-    ratio = largest_ratio(results, row, least)
+def _ratio_text(ratio: float | None, open_ended: bool) -> str:
     if ratio is None:
         return f"below {RATIOS[0]}"
-    run = max(r for r in RATIOS if accuracies(results, row, r))
-    return f"{ratio:.0f} or more" if ratio == run else f"{ratio:.1f}"
+    return f"at least {ratio:.0f}" if open_ended else f"{ratio:.1f}"
+
+
+def _quotient_text(ours: tuple[float | None, bool], theirs: tuple[float | None, bool]) -> str:
+    if ours[0] is None or theirs[0] is None or (ours[1] and theirs[1]):
+        return ""
+    bound = "at least " if ours[1] else "at most " if theirs[1] else ""
+    return f"{bound}{ours[0] / theirs[0]:.2f}"
 
 
 def accuracy_table(name: str, results: Results) -> list[str]:
@@ -103,9 +120,8 @@ def accuracy_table(name: str, results: Results) -> list[str]:
         if not any(accuracies(results, method, ratio) for ratio in RATIOS):
             continue
         theirs = largest_ratio(results, method, least)
-        over = f"{ours / theirs:.2f}" if ours and theirs else ""
         cells = [_spread(accuracies(results, method, ratio)) for ratio in RATIOS]
-        cells += [_ratio_text(results, method, least), over]
+        cells += [_ratio_text(*theirs), _quotient_text(ours, theirs)]
         lines.append(f"| {TITLES[method]} | " + " | ".join(cells) + " |")
     return lines
 
@@ -125,6 +141,7 @@ def ablation_table(name: str, results: Results) -> list[str]:
             differences = [
                 100 * (other[seed]["integer"] - base[seed]["integer"])
                 for seed in sorted(base.keys() & other.keys())
+                if None not in (base[seed]["integer"], other[seed]["integer"])
             ]
             text = _spread(differences)
             cells.append(text if not text or text.startswith("-") else f"+{text}")

@@ -15,6 +15,7 @@ from reference_grid import RATIOS, SUBJECTS, TITLES
 
 _COLORS = {
     "irregular": "tab:blue",
+    "irregular-normalized": "tab:cyan",
     "irregular-published": "tab:blue",
     "structured": "tab:gray",
     "block-2": "lightcoral",
@@ -29,8 +30,6 @@ _COLORS = {
     "darb-mixed": "black",
 }
 _DASHED = ("irregular-published", "block-published", "darb-mixed")
-# Below this much under dense the lines tell no more than that they fell.
-_DEEPEST = {0.3: 4.0, 0.5: 12.0, 1.0: 15.0}
 
 
 def plot_accuracy(path: Path, name: str, results: dict[tuple[str, int], dict[int, dict]]) -> None:
@@ -44,7 +43,7 @@ def plot_accuracy(path: Path, name: str, results: dict[tuple[str, int], dict[int
             values = [
                 100 * result["integer"]
                 for result in results.get((method, ratio), {}).values()
-                if result["integer"]
+                if result["integer"] is not None
             ]
             if values:
                 ratios.append(ratio)
@@ -78,7 +77,7 @@ def plot_accuracy(path: Path, name: str, results: dict[tuple[str, int], dict[int
     axes.xaxis.set_major_locator(FixedLocator(RATIOS))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.set_ylim(dense - _DEEPEST[subject.tolerance], dense + subject.tolerance)
+    axes.set_ylim(dense - subject.shown, dense + subject.tolerance)
     axes.set_xlabel("pruning ratio, weights a stored slot")
     axes.set_ylabel("integer accuracy on the test part, %")
     axes.set_title(subject.title)

@@ -38,7 +38,7 @@ def _measured(
         "row": run.row,
         "ratio": run.ratio,
         "seed": run.seed,
-        "epochs": run.epochs,
+        "recipe": run.recipe,
         "validation": validation,
         "test": accuracy(model, dataset.test_x, dataset.test_y),
         "integer": quantized_accuracy(
@@ -80,6 +80,8 @@ def perform(run: Run, *, first: bool = True) -> dict[str, object]:
     A ratio out of the method's reach is a result too: its accuracies are None. Only the `first`
     of several processes keeps the dense network.
     """
+    # Sums then run in one order, whatever the cores.
+    torch.set_num_threads(1)
     if run.ratio == 1:
         return train_dense(run, first=first)
     subject, dataset, started = SUBJECTS[run.subject], dataset_of(run.subject), time.perf_counter()
@@ -116,7 +118,7 @@ def perform(run: Run, *, first: bool = True) -> dict[str, object]:
         missing = {"test": None, "integer": None, "validation": None, "stored": None}
         return {
             **{"name": run.name, "subject": run.subject, "row": run.row, "ratio": run.ratio},
-            **{"seed": run.seed, "epochs": run.epochs, "reached": None, "seconds": 0.0},
+            **{"seed": run.seed, "recipe": run.recipe, "reached": None, "seconds": 0.0},
             **missing,
             "reason": str(error),
         }
