@@ -69,9 +69,9 @@ class PruneConfig:
         padding.
     method : str or Method
         DARB ('darb') gives every row a block size of its own, BMWM ('bmwm') gives a layer one.
-        The others are `Irregular` ('irregular'), `Structured` ('structured'), `SquareBlocks`
-        ('block'), `NOfM` ('n_m') and `BankBalanced` ('bank_balanced'), by name with their
-        defaults or as an object with settings of their own.
+        Both are given by name. The others are `Irregular` ('irregular'), `Structured`
+        ('structured'), `SquareBlocks` ('block'), `NOfM` ('n_m') and `BankBalanced`
+        ('bank_balanced'), by name with their defaults or as an object with settings of their own.
     assignment : {'energy', 'density', 'sensitivity'}
         How rows get their block sizes (see `darb.sw.pruning.assign`); for 'darb' and 'bmwm'.
         Sensitivity is energy with each row weighed by what the loss feels of it, measured once
@@ -189,17 +189,6 @@ class PruneConfig:
             if not isinstance(override, LayerOverride):
                 raise TypeError(f"layers[{name!r}] must be a LayerOverride, not {override!r}")
         object.__setattr__(self, "layers", dict(self.layers))
-        if rule.name not in REGULAR:
-            for name, usual in (
-                ("assignment", ("energy", "density")),
-                ("budget", ("normalized",)),
-                ("max_keep", (1,)),
-            ):
-                if getattr(self, name) not in usual:
-                    raise ValueError(
-                        f"{name} must be left out for method {rule.name}, "
-                        f"not {getattr(self, name)!r}"
-                    )
         rule.check_engine(lanes=self.lanes, rows=self.rows)
         if not rule.ordered:
             for source in (self, *self.layers.values()):

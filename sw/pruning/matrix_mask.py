@@ -55,7 +55,8 @@ def mask(
         What each weight is worth; ``|weights|`` by default.
     columns : array_like of int, shape (C,), optional
         Original column of each stored position; all in natural order by default.
-    method : {'darb', 'bmwm'}
+    method : str or Method
+        See `PruneConfig`.
     assignment : {'energy', 'density'}
         See `assign`.
     lanes, rows : int, optional
@@ -74,7 +75,8 @@ def mask(
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If a value does not fit, a weight or score is not finite, or the ratio cannot be reached.
+        If a value does not fit, the method has no use for it, a weight or score is not finite, or
+        the ratio cannot be reached.
 
     Examples
     --------
@@ -101,6 +103,7 @@ def mask(
         check_power_of_two("lanes", lanes, MOST_LANES)
     if rows is not None:
         check_power_of_two("rows", rows, MOST_ROWS)
+    rule.check_engine(lanes=lanes, rows=rows)
     worth = np.abs(weights) if scores is None else check_scores(scores)
     if worth.shape != weights.shape:
         raise ValueError(f"scores must have shape {weights.shape!r}, not {worth.shape!r}")

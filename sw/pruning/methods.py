@@ -11,6 +11,8 @@ from darb.sw.pruning.square_blocks import SquareBlocks
 from darb.sw.pruning.structured import Structured
 from darb.sw.validation import check_choice
 
+# What 'darb' and 'bmwm' are told beside their names, and what it must be for the others.
+_UNUSED = {"assignment": ("energy", "density"), "budget": ("normalized",), "max_keep": (1,)}
 _RIVALS = {kind.name: kind for kind in (Irregular, Structured, SquareBlocks, NOfM, BankBalanced)}
 METHODS = (*REGULAR, *_RIVALS)
 
@@ -30,20 +32,31 @@ def method_of(
     value : str or Method
         A name stands for the method with its own defaults.
     assignment, budget, max_k, max_keep
-        For 'darb' and 'bmwm', which take their settings from the config.
+        For 'darb' and 'bmwm', which take their settings from here alone.
 
     Raises
     ------
     TypeError
-        If `value` is neither.
+        If `value` is neither, or a `RegularBlocks`, which has these settings a second time.
     ValueError
-        If there is no method of that name.
+        If there is no method of that name, or a setting is given that it has no use for.
     """
-    if isinstance(value, Method):
-        return value
-    check_choice("method", value, METHODS)
-    if value in REGULAR:
-        return RegularBlocks(
-            name=value, assignment=assignment, budget=budget, max_k=max_k, max_keep=max_keep
+    if isinstance(value, RegularBlocks):
+        raise TypeError(
+            "method must be 'darb' or 'bmwm' by name, with its settings beside the name, "
+            f"not {value!r}"
         )
-    return _RIVALS[value]()
+    if isinstance(value, Method):
+        rule = value
+    else:
+        check_choice("method", value, METHODS)
+        if value in REGULAR:
+            return RegularBlocks(
+                name=value, assignment=assignment, budget=budget, max_k=max_k, max_keep=max_keep
+            )
+        rule = _RIVALS[value]()
+    given = {"assignment": assignment, "budget": budget, "max_keep": max_keep}
+    for name, usual in _UNUSED.items():
+        if given[name] not in usual:
+            raise ValueError(f"{name} must be left out for method {rule.name}, not {given[name]!r}")
+    return rule

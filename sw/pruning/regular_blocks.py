@@ -68,10 +68,16 @@ class RegularBlocks(Method):
         for group in groups:
             stored = [self._worth(layer) for layer in group]
             norms = [1.0 if self.budget == "joint" else layer_norm(values) for values in stored]
-            weights = sum(layer.scores.size for layer in group)
+            budget = budget_of(
+                stored,
+                weights=sum(layer.scores.size for layer in group),
+                ratio=ratio,
+                name=group[0].name if len(group) == 1 else "",
+                **engine,
+            )
             patterns += assign(
                 stored,
-                budget=budget_of(stored, weights=weights, ratio=ratio, **engine),
+                budget=budget,
                 method=self.name,
                 assignment="energy" if self.assignment == "sensitivity" else self.assignment,
                 norms=[norm / layer.multiplier for norm, layer in zip(norms, group, strict=True)],

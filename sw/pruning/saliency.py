@@ -54,13 +54,7 @@ def activation(weights: ArrayLike, rms: ArrayLike) -> NDArray[np.floating]:
         If `rms` does not fit the weights, or has a value that is negative or not finite.
     """
     scores = magnitude(weights)
-    rms = np.asarray(rms, dtype=scores.dtype)
-    if rms.shape not in (scores.shape, scores.shape[1:]):
-        raise ValueError(f"rms must have shape ({scores.shape[1]},), not {rms.shape!r}")
-    bad = ~(np.isfinite(rms) & (rms >= 0))
-    if bad.any():
-        raise ValueError(f"rms must be finite and at least 0, not {float(rms[bad][0])!r}")
-    return scores * rms
+    return scores * _checked_rms(rms, scores.shape[1:], scores.shape, like=scores)
 
 
 def fisher(weights: ArrayLike, rms: ArrayLike) -> NDArray[np.floating]:
@@ -71,7 +65,7 @@ def fisher(weights: ArrayLike, rms: ArrayLike) -> NDArray[np.floating]:
     weights : array_like, shape (M, N)
     rms : array_like, shape (M, N)
         Root mean square of the loss's gradient to each weight; see
-        `x`.
+        `darb.sw.pruning.gradient_rms`.
 
     Raises
     ------
@@ -79,13 +73,20 @@ def fisher(weights: ArrayLike, rms: ArrayLike) -> NDArray[np.floating]:
         If `rms` does not fit the weights, or has a value that is negative or not finite.
     """
     scores = magnitude(weights)
-    rms = np.asarray(rms, dtype=scores.dtype)
-    if rms.shape != scores.shape:
-        raise ValueError(f"rms must have shape {scores.shape!r}, not {rms.shape!r}")
+    return scores * _checked_rms(rms, scores.shape, like=scores)
+
+
+def _checked_rms(
+    rms: ArrayLike, *shapes: tuple[int, ...], like: NDArray[np.floating]
+) -> NDArray[np.floating]:
+    """Return root mean squares of one of these shapes, in the type of `like`, or refuse them."""
+    rms = np.asarray(rms, dtype=like.dtype)
+    if rms.shape not in shapes:
+        raise ValueError(f"rms must have shape {shapes[0]!r}, not {rms.shape!r}")
     bad = ~(np.isfinite(rms) & (rms >= 0))
     if bad.any():
         raise ValueError(f"rms must be finite and at least 0, not {float(rms[bad][0])!r}")
-    return scores * rms
+    return rms
 
 
 def column_energy(scores: NDArray[np.floating]) -> NDArray[np.float64]:

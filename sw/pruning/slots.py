@@ -62,8 +62,11 @@ def budget_of(
     lanes: int | None,
     rows: int | None,
     max_k: int,
+    name: str = "",
 ) -> float:
     """Return the weight slots that `ratio` leaves of `weights`; infinite at ratio 1.
+
+    `name` is of the one layer that has the budget for itself, for messages.
 
     Raises
     ------
@@ -78,6 +81,6 @@ def budget_of(
         where = "" if lanes is None else f" that restart in each of {lanes} lanes"
         raise ValueError(
             f"ratio must be at most {most}, for blocks of at most {1 << max_k} columns{where} "
-            f"take {least} slots, not {ratio!r}"
+            f"take {least} slots{f' in layer {name}' if name else ''}, not {ratio!r}"
         )
     return weights / ratio

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from darb.sw.pruning import LayerOverride, PruneConfig
+from darb.sw.pruning.regular_blocks import RegularBlocks
 
 ALL = "darb, bmwm, irregular, structured, block, n_m, bank_balanced"
 
@@ -67,6 +68,13 @@ ALL = "darb, bmwm, irregular, structured, block, n_m, bank_balanced"
             {"max_keep": 2, "method": "n_m"},
             ValueError,
             "max_keep must be left out for method n_m, not 2",
+        ),
+        (
+            {"method": RegularBlocks(name="bmwm", max_keep=4)},
+            TypeError,
+            "method must be 'darb' or 'bmwm' by name, with its settings beside the name, not "
+            "RegularBlocks(name='bmwm', assignment='energy', budget='normalized', max_k=6, "
+            "max_keep=4)",
         ),
         ({"seed": -1}, ValueError, f"seed must be in 0..{(1 << 63) - 1}, not -1"),
         ({"ramp_steps": -1}, ValueError, "ramp_steps must be at least 0, not -1"),

@@ -65,6 +65,21 @@ def test_counts_are_exact_and_within_the_ratio(budget, assignment, seed):
         assert all(got.mask.all() for got in rule.masks(layers, ratio=1))
 
 
+def test_a_layer_that_alone_is_out_of_reach_is_named():
+    model = mlp((32, 40, 4), seed=1)
+    text = (
+        "ratio must be at most 32.0, for blocks of at most 64 columns take 40 slots in layer 0, "
+        "not 33"
+    )
+    own = {"2": LayerOverride(ratio=2), "0": LayerOverride(ratio=33)}
+    for ratio, settings in ((33, {"budget": "uniform"}), (4, {"layers": own})):
+        with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+            prune(model, ratio=ratio, saliency="magnitude", order="natural", **settings)
+    text = "ratio must be at most 32.72, for blocks of at most 64 columns take 44 slots, not 33"
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        prune(model, ratio=33, saliency="magnitude", order="natural")
+
+
 def test_joint_compares_scores_as_they_are():
     plain, louder = layers_of(0), layers_of(0, (1.0, 8.0, 1.0))
     for budget, same in (("normalized", True), ("uniform", True), ("joint", False)):

@@ -8,8 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from darb.golden.pattern import Pattern, Segments
-from darb.sw.pruning import block_mask, mask
+from darb.sw.pruning import Structured, block_mask, mask
 from darb.sw.pruning.masking import check_columns
+from darb.sw.pruning.regular_blocks import RegularBlocks
 
 ALL = "darb, bmwm, irregular, structured, block, n_m, bank_balanced"
 
@@ -188,7 +189,30 @@ def test_one_column_is_one_block_whatever_its_size():
         (
             {"ratio": 9, "max_k": 3},
             ValueError,
-            "ratio must be at most 8.0, for blocks of at most 8 columns take 2 slots, not 9",
+            "ratio must be at most 8.0, for blocks of at most 8 columns take 2 slots in layer 0, "
+            "not 9",
+        ),
+        (
+            {"method": "irregular", "max_keep": 4},
+            ValueError,
+            "max_keep must be left out for method irregular, not 4",
+        ),
+        (
+            {"method": "irregular", "lanes": 4},
+            ValueError,
+            "lanes must be left out for method irregular, not 4",
+        ),
+        (
+            {"method": Structured(), "rows": 2},
+            ValueError,
+            "rows must be left out for method structured, not 2",
+        ),
+        (
+            {"method": RegularBlocks()},
+            TypeError,
+            "method must be 'darb' or 'bmwm' by name, with its settings beside the name, not "
+            "RegularBlocks(name='darb', assignment='energy', budget='normalized', max_k=6, "
+            "max_keep=1)",
         ),
     ],
 )
