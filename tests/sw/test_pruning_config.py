@@ -72,9 +72,11 @@ ALL = "darb, bmwm, irregular, structured, block, n_m, bank_balanced"
         (
             {"method": RegularBlocks(name="bmwm", max_keep=4)},
             TypeError,
-            "method must be 'darb' or 'bmwm' by name, with its settings beside the name, not "
-            "RegularBlocks(name='bmwm', assignment='energy', budget='normalized', max_k=6, "
-            "max_keep=4)",
+            (
+                "method must be 'darb' or 'bmwm' by name, with its settings beside the name, not "
+                "RegularBlocks(name='bmwm', assignment='energy', budget='normalized', max_k=6, "
+                "max_keep=4)"
+            ),
         ),
         ({"seed": -1}, ValueError, f"seed must be in 0..{(1 << 63) - 1}, not -1"),
         ({"ramp_steps": -1}, ValueError, "ramp_steps must be at least 0, not -1"),

@@ -69,10 +69,10 @@ def test_a_layer_that_alone_is_out_of_reach_is_named():
     model = mlp((32, 40, 4), seed=1)
     text = (
         "ratio must be at most 32.0, for blocks of at most 64 columns take 40 slots in layer 0, "
-        "not 33"
+        "not 33.0"
     )
     own = {"2": LayerOverride(ratio=2), "0": LayerOverride(ratio=33)}
-    for ratio, settings in ((33, {"budget": "uniform"}), (4, {"layers": own})):
+    for ratio, settings in ((33.0, {"budget": "uniform"}), (4, {"layers": own})):
         with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
             prune(model, ratio=ratio, saliency="magnitude", order="natural", **settings)
     text = "ratio must be at most 32.72, for blocks of at most 64 columns take 44 slots, not 33"

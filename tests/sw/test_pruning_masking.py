@@ -189,8 +189,10 @@ def test_one_column_is_one_block_whatever_its_size():
         (
             {"ratio": 9, "max_k": 3},
             ValueError,
-            "ratio must be at most 8.0, for blocks of at most 8 columns take 2 slots in layer 0, "
-            "not 9",
+            (
+                "ratio must be at most 8.0, for blocks of at most 8 columns take 2 slots in "
+                "layer 0, not 9"
+            ),
         ),
         (
             {"method": "irregular", "max_keep": 4},
@@ -210,9 +212,11 @@ def test_one_column_is_one_block_whatever_its_size():
         (
             {"method": RegularBlocks()},
             TypeError,
-            "method must be 'darb' or 'bmwm' by name, with its settings beside the name, not "
-            "RegularBlocks(name='darb', assignment='energy', budget='normalized', max_k=6, "
-            "max_keep=1)",
+            (
+                "method must be 'darb' or 'bmwm' by name, with its settings beside the name, not "
+                "RegularBlocks(name='darb', assignment='energy', budget='normalized', max_k=6, "
+                "max_keep=1)"
+            ),
         ),
     ],
 )
