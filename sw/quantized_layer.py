@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional
 
 from darb.golden.fixed_point import signed_range
 from darb.sw.integer_product import IntegerProduct
+from darb.sw.pruning.convolution_patches import convolution_patches
 from darb.sw.pruning.layer_modules import PrunableModule
 from darb.sw.quantization_scales import quantize_rows
 
@@ -113,41 +113,13 @@ class QuantizedLayer:
         """
         if not self._convolution:
             return self._products[0](codes)
-        module = self.module
         # Patches of 8-bit codes are whole numbers in float32 too, in half the memory.
-        padded = functional.pad(codes.float(), _padding(module))
-        height, width = (
-            (size - dilation * (kernel - 1) - 1) // stride + 1
-            for size, dilation, kernel, stride in zip(
-                padded.shape[2:], module.dilation, module.kernel_size, module.stride, strict=True
-            )
-        )
-        patches = functional.unfold(
-            padded, module.kernel_size, dilation=module.dilation, stride=module.stride
-        ).transpose(1, 2)
-        # Channels run slowest in a patch, so that a group's are next to one another.
-        sums = [
-            product(part)
-            for product, part in zip(
-                self._products, patches.chunk(module.groups, dim=2), strict=True
-            )
-        ]
-        return np.concatenate(sums, axis=-1).reshape(len(codes), height, width, -1)
+        patches = convolution_patches(self.module, codes.float())
+        parts = patches.chunk(self.module.groups, dim=-1)
+        sums = [product(part) for product, part in zip(self._products, parts, strict=True)]
+        return np.concatenate(sums, axis=-1)
 
     def laid_out(self, values: NDArray) -> torch.Tensor:
         """Return values whose rows are last as the module would lay its outputs out."""
         tensor = torch.as_tensor(values)
         return tensor.movedim(-1, 1) if self._convolution else tensor
-
-
-def _padding(module: nn.Conv2d) -> tuple[int, int, int, int]:
-    """Return the zeros left, right, above and below."""
-    both = []
-    for axis in (1, 0):
-        if module.padding == "same":
-            total = module.dilation[axis] * (module.kernel_size[axis] - 1)
-            both += [total // 2, total - total // 2]
-        else:
-            size = 0 if module.padding == "valid" else module.padding[axis]
-            both += [size, size]
-    return tuple(both)

@@ -9,10 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional
 
 from darb.sw.pruning.calibration import calibration_batch, observed_run
-from darb.sw.pruning.layer_modules import PrunableModule, PrunableWeight, RecurrentModule
+from darb.sw.pruning.convolution_patches import convolution_patches
+from darb.sw.pruning.layer_modules import (
+    Inputs,
+    PrunableModule,
+    PrunableWeight,
+    RecurrentModule,
+    States,
+    layer_arguments,
+)
 from darb.sw.pruning.recurrent_inputs import recurrent_inputs
 
 _IMAGES = 64
@@ -61,7 +68,7 @@ def input_rms(
     def note(
         module: nn.Module, inputs: tuple, named: dict, output: object, *, names: dict[str, str]
     ) -> None:
-        for parameter, squares, count in _squares(module, *inputs, **named):
+        for parameter, squares, count in _squares(module, *layer_arguments(*inputs, **named)):
             if parameter in names:
                 name = names[parameter]
                 sums[name] = sums[name] + squares if counts[name] else squares
@@ -85,45 +92,24 @@ def input_rms(
 
 
 def _squares(
-    module: PrunableModule | RecurrentModule, input: torch.Tensor, hx: object = None
+    module: PrunableModule | RecurrentModule, inputs: Inputs, states: States | None
 ) -> Iterator[tuple[str, torch.Tensor, int]]:
-    """Give each weight's name, the sum of squares of its columns' inputs, and of how many vectors.
-
-    Arguments are called as the modules call them.
-    """
+    """Give each weight's name, its columns' sums of squared inputs, and of how many vectors."""
     if isinstance(module, RecurrentModule):
-        for parameter, vectors in recurrent_inputs(module, input, hx):
+        for parameter, vectors in recurrent_inputs(module, inputs, states):
             yield parameter, vectors.double().square().sum(dim=0), len(vectors)
     elif isinstance(module, nn.Linear):
-        vectors = input.reshape(-1, input.shape[-1]).double()
+        vectors = inputs.reshape(-1, inputs.shape[-1]).double()
         yield "weight", vectors.square().sum(dim=0), len(vectors)
     else:
-        yield "weight", *_patch_squares(module, input)
+        yield "weight", *_patch_squares(module, inputs)
 
 
 def _patch_squares(module: nn.Conv2d, inputs: torch.Tensor) -> tuple[torch.Tensor, int]:
     images = inputs if inputs.ndim == 4 else inputs[None]
     total, count = torch.zeros((), dtype=torch.float64, device=inputs.device), 0
     for part in images.split(_IMAGES):
-        mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
-        padded = functional.pad(part.double(), _padding(module), mode=mode)
-        patches = functional.unfold(
-            padded, module.kernel_size, dilation=module.dilation, stride=module.stride
-        )
-        total = total + patches.square().sum(dim=(0, 2))
-        count += patches.shape[0] * patches.shape[2]
+        patches = convolution_patches(module, part.double())
+        total = total + patches.square().sum(dim=(0, 1, 2))
+        count += patches[..., 0].numel()
     return total, count
-
-
-def _padding(module: nn.Conv2d) -> tuple[int, ...]:
-    """Return left, right, top and bottom padding."""
-    sides: list[int] = []
-    for axis in (1, 0):
-        if module.padding == "valid":
-            sides += [0, 0]
-        elif module.padding == "same":
-            both = module.dilation[axis] * (module.kernel_size[axis] - 1)
-            sides += [both // 2, both - both // 2]
-        else:
-            sides += [module.padding[axis]] * 2
-    return tuple(sides)

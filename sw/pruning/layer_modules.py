@@ -10,9 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 PrunableModule = nn.Linear | nn.Conv2d
 RecurrentModule = nn.LSTM | nn.GRU
+Inputs = torch.Tensor | PackedSequence
+States = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +108,14 @@ def prunable_modules(model: nn.Module) -> dict[str, PrunableModule]:
             f"model must have at least one Linear or Conv2d layer, not {type(model).__name__!r}"
         )
     return layers
+
+
+def layer_arguments(input: Inputs, hx: States | None = None) -> tuple[Inputs, States | None]:
+    """Return what a layer is called with: its inputs, and the initial states if it has any.
+
+    Arguments are bound by position and by name as the modules themselves bind them.
+    """
+    return input, hx
 
 
 def weight_matrix(weight: torch.Tensor) -> NDArray[np.floating]:

@@ -8,15 +8,12 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from darb.sw.pruning.layer_modules import RecurrentModule
-
-Sequences = torch.Tensor | PackedSequence
-States = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+from darb.sw.pruning.layer_modules import Inputs, RecurrentModule, States
 
 
 @torch.no_grad()
 def recurrent_inputs(
-    module: RecurrentModule, sequences: Sequences, states: States | None = None
+    module: RecurrentModule, sequences: Inputs, states: States | None = None
 ) -> Iterator[tuple[str, torch.Tensor]]:
     """Give what each weight matrix multiplies in one call of the module in evaluation.
 
@@ -61,7 +58,7 @@ def recurrent_inputs(
         packed = outputs
 
 
-def _packed(module: RecurrentModule, sequences: Sequences) -> tuple[PackedSequence, torch.Tensor]:
+def _packed(module: RecurrentModule, sequences: Inputs) -> tuple[PackedSequence, torch.Tensor]:
     """Return sequences as packed ones, and their lengths in the order of the batch."""
     if isinstance(sequences, PackedSequence):
         _, lengths = pad_packed_sequence(sequences)
