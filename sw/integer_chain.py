@@ -15,7 +15,7 @@ from torch import nn
 
 from darb.golden.fixed_point import requantize, weight_limit
 from darb.sw.pruning.calibration import calibration_batch, evaluating, observed_run
-from darb.sw.pruning.layer_modules import PrunableModule, prunable_modules
+from darb.sw.pruning.layer_modules import PrunableModule, layer_arguments, prunable_modules
 from darb.sw.quantization_scales import best_clip
 from darb.sw.quantized_layer import QuantizedLayer, encode
 
@@ -105,11 +105,13 @@ def trace_layers(model: nn.Module, calibration: torch.Tensor | NDArray) -> tuple
     batch = calibration_batch(calibration, like=next(iter(layers.values())).weight)
     traced: list[TracedLayer] = []
 
-    def note(module: nn.Module, inputs: tuple, *, name: str) -> None:
-        traced.append(TracedLayer(name, layers[name], inputs[0].clone()))
+    def note(module: nn.Module, inputs: tuple, named: dict, *, name: str) -> None:
+        given, _ = layer_arguments(*inputs, **named)
+        traced.append(TracedLayer(name, layers[name], given.clone()))
 
     hooks = [
-        layer.register_forward_pre_hook(partial(note, name=name)) for name, layer in layers.items()
+        layer.register_forward_pre_hook(partial(note, name=name), with_kwargs=True)
+        for name, layer in layers.items()
     ]
     result = observed_run(model, batch, hooks)
     if not isinstance(result, torch.Tensor) or result.ndim != 2:
@@ -153,9 +155,9 @@ def _probed(
         given.append((sizes * signs).to(like) * factor)
         return given[-1].clone()
 
-    def forward(inputs: torch.Tensor, *, module: nn.Module) -> torch.Tensor:
-        met.append(inputs.clone())
-        return numbers(type(module).forward(module, inputs))
+    def forward(input: torch.Tensor, *, module: nn.Module) -> torch.Tensor:
+        met.append(input.clone())
+        return numbers(type(module).forward(module, input))
 
     forwards = {layer.module: partial(forward, module=layer.module) for layer in traced}
     with evaluating(model), replaced_forward(forwards):
@@ -236,9 +238,9 @@ class IntegerChain:
         with evaluating(self.model), replaced_forward(forwards):
             return self.model(codes).numpy().astype(np.int64)
 
-    def _requantised(self, codes: torch.Tensor, *, index: int) -> torch.Tensor:
+    def _requantised(self, input: torch.Tensor, *, index: int) -> torch.Tensor:
         layer = self.layers[index]
-        sums = layer.accumulators(codes)
+        sums = layer.accumulators(input)
         if index + 1 == len(self.layers):
             # Beyond 24 bits float32 would round them.
             return layer.laid_out(sums).double()

@@ -10,60 +10,18 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from darb.golden.fixed_point import signed_range, weight_limit
-from darb.sw.pruning.calibration import calibration_batch, evaluating
-from darb.sw.pruning.layer_modules import PrunableWeight, RecurrentModule, prunable_weights
+from darb.golden.fixed_point import weight_limit
+from darb.sw.fake_quantization import fake_activations, fake_weights
+from darb.sw.pruning.calibration import calibration_batch, observed_run
+from darb.sw.pruning.layer_modules import (
+    PrunableWeight,
+    RecurrentModule,
+    layer_arguments,
+    prunable_weights,
+)
 from darb.sw.quantization_scales import best_clip, row_clips
 from darb.sw.straight_through import straight_through
 from darb.sw.validation import check_int
-
-
-def fake_weights(weights: torch.Tensor, clips: torch.Tensor, *, bits: int) -> torch.Tensor:
-    """Return weights rounded to what symmetric codes can be, as real numbers.
-
-    Parameters
-    ----------
-    weights : torch.Tensor, shape (M, ...)
-    clips : torch.Tensor, broadcasting to the weights
-        What the largest code stands for; where it is zero so are the weights.
-    bits : int
-
-    Returns
-    -------
-    torch.Tensor, of the weights' shape
-        Its gradient passes to every weight as if nothing were rounded, those beyond the clip too:
-        they would never come back otherwise. Zero stays zero.
-    """
-    limit = weight_limit(bits)
-    with torch.no_grad():
-        scale = clips / limit
-        codes = torch.round(weights / torch.where(scale > 0, scale, 1)).clamp(-limit, limit)
-        rounded = codes * scale
-    return straight_through(rounded, weights)
-
-
-def fake_activations(values: torch.Tensor, scale: float, *, bits: int) -> torch.Tensor:
-    """Return activations rounded to steps of `scale` and saturated, as real numbers.
-
-    Its gradient passes to the values that do not saturate as if nothing were rounded.
-
-    Parameters
-    ----------
-    values : torch.Tensor
-    scale : float
-        Real value of one step.
-    bits : int
-        Width of the signed codes.
-
-    Returns
-    -------
-    torch.Tensor, of the same shape
-    """
-    low, high = signed_range(bits)
-    within = values.clamp(low * scale, high * scale)
-    with torch.no_grad():
-        rounded = torch.round(values / scale).clamp(low, high) * scale
-    return straight_through(rounded, within)
 
 
 class QuantizationAware:
@@ -155,7 +113,7 @@ class QuantizationAware:
         for name, layers in self._modules.items():
             module = layers[0].module
             self._hooks += [
-                module.register_forward_pre_hook(partial(self._enter, name=name)),
+                module.register_forward_pre_hook(partial(self._enter, name=name), with_kwargs=True),
                 module.register_forward_hook(partial(self._leave, name=name), always_call=True),
             ]
         self._refresh()
@@ -239,7 +197,9 @@ class QuantizationAware:
         over = tuple(range(0 if layer.name == self._last else 1, sizes.ndim))
         return sizes.amax(dim=over, keepdim=True) * self._shares[layer.name]
 
-    def _enter(self, module: nn.Module, inputs: tuple, *, name: str) -> tuple:
+    def _enter(
+        self, module: nn.Module, inputs: tuple, named: dict, *, name: str
+    ) -> tuple[tuple, dict]:
         scale = self._scales.get(name)
         for layer in self._modules[name]:
             clips = self._clips(layer)
@@ -251,12 +211,14 @@ class QuantizationAware:
                 step = clips.flatten() * (scale / weight_limit(self.weight_bits))
                 module.__dict__["bias"] = _whole_steps(layer.bias, step)
         if scale is None:
-            return inputs
-        first = inputs[0]
+            return inputs, named
+        values, _ = layer_arguments(*inputs, **named)
         fake = partial(fake_activations, scale=scale, bits=self.activation_bits)
-        if isinstance(first, PackedSequence):
-            return first._replace(data=fake(first.data)), *inputs[1:]
-        return fake(first), *inputs[1:]
+        if isinstance(values, PackedSequence):
+            rounded = values._replace(data=fake(values.data))
+        else:
+            rounded = fake(values)
+        return ((rounded, *inputs[1:]), named) if inputs else ((), {**named, "input": rounded})
 
     def _leave(self, module: nn.Module, inputs: tuple, output: object, *, name: str) -> None:
         for layer in self._modules[name]:
@@ -281,28 +243,19 @@ class QuantizationAware:
         batch = calibration_batch(self._calibration, like=weight)
         met: dict[str, list[NDArray[np.float32]]] = {}
 
-        def note(module: nn.Module, inputs: tuple, *, name: str) -> None:
-            values = met.pop(name, [])
+        def note(module: nn.Module, inputs: tuple, named: dict, *, name: str) -> None:
+            arrays = met.pop(name, [])
             if record:
-                data = inputs[0].data if isinstance(inputs[0], PackedSequence) else inputs[0]
-                values.append(data.flatten().float().cpu().numpy().copy())
-            met[name] = values
+                values, _ = layer_arguments(*inputs, **named)
+                data = values.data if isinstance(values, PackedSequence) else values
+                arrays.append(data.flatten().float().cpu().numpy().copy())
+            met[name] = arrays
 
         hooks = [
-            layers[0].module.register_forward_pre_hook(partial(note, name=name))
+            layers[0].module.register_forward_pre_hook(partial(note, name=name), with_kwargs=True)
             for name, layers in self._modules.items()
         ]
-        try:
-            with evaluating(self.model):
-                self.model(batch)
-        except RuntimeError as error:
-            raise ValueError(
-                f"calibration must be inputs that the model takes, not shape "
-                f"{tuple(batch.shape)!r} ({str(error).splitlines()[0]})"
-            ) from error
-        finally:
-            for hook in hooks:
-                hook.remove()
+        observed_run(self.model, batch, hooks, refusals=(RuntimeError, ValueError))
         return met
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from darb.sw.pruning.calibration import calibration_batch, observed_run
+from darb.sw.pruning.layer_modules import layer_arguments
 
 _PROBES = 64
 
@@ -152,24 +153,28 @@ def _run(
     """Run `model`, each layer giving a probe in place of its outputs where `replace`."""
     calls: list[_Call] = []
 
-    def check(module: nn.Linear, inputs: tuple, *, name: str) -> None:
-        width = inputs[0].shape[-1] if inputs[0].ndim else 1
-        if width != module.in_features or inputs[0].numel() != len(batch) * width:
+    def check(module: nn.Linear, inputs: tuple, named: dict, *, name: str) -> None:
+        given, _ = layer_arguments(*inputs, **named)
+        width = given.shape[-1] if given.ndim else 1
+        if width != module.in_features or given.numel() != len(batch) * width:
             raise ValueError(
                 f"layer {name} must take vectors of {module.in_features} values, "
-                f"not shape {tuple(inputs[0].shape)!r}"
+                f"not shape {tuple(given.shape)!r}"
             )
 
-    def note(module: nn.Linear, inputs: tuple, output: torch.Tensor, *, name: str) -> torch.Tensor:
+    def note(
+        module: nn.Linear, inputs: tuple, named: dict, output: torch.Tensor, *, name: str
+    ) -> torch.Tensor:
+        given, _ = layer_arguments(*inputs, **named)
         output = _probe(output) if replace else output
         # A ReLU in place would overwrite the output, hence the clone.
-        calls.append(_Call(name, inputs[0].clone(), output.clone()))
+        calls.append(_Call(name, given.clone(), output.clone()))
         return output
 
     hooks = []
     for name, layer in layers.items():
-        hooks.append(layer.register_forward_pre_hook(partial(check, name=name)))
-        hooks.append(layer.register_forward_hook(partial(note, name=name)))
+        hooks.append(layer.register_forward_pre_hook(partial(check, name=name), with_kwargs=True))
+        hooks.append(layer.register_forward_hook(partial(note, name=name), with_kwargs=True))
     result = observed_run(model, batch, hooks)
     if not isinstance(result, torch.Tensor):
         raise ValueError(f"model must return one tensor, not {type(result).__name__!r}")

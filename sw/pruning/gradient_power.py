@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from darb.sw.pruning.calibration import calibration_batch, evaluating, observed_run
-from darb.sw.pruning.layer_modules import PrunableWeight
+from darb.sw.pruning.layer_modules import PrunableWeight, layer_arguments
 
 # Up to this many classes the expectation over labels is taken exactly.
 _CLASSES = 32
@@ -146,13 +146,16 @@ def _run(
     """Return the model's outputs, and what each Linear was given and gave."""
     calls: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
 
-    def note(module: nn.Linear, inputs: tuple, output: torch.Tensor, *, name: str) -> torch.Tensor:
+    def note(
+        module: nn.Linear, inputs: tuple, named: dict, output: torch.Tensor, *, name: str
+    ) -> torch.Tensor:
+        given, _ = layer_arguments(*inputs, **named)
         # What follows may overwrite the output in place.
-        calls.setdefault(name, []).append((inputs[0].detach().clone(), output))
+        calls.setdefault(name, []).append((given.detach().clone(), output))
         return output.clone()
 
     hooks = [
-        layer.module.register_forward_hook(partial(note, name=name))
+        layer.module.register_forward_hook(partial(note, name=name), with_kwargs=True)
         for name, layer in layers.items()
         if isinstance(layer.module, nn.Linear)
     ]

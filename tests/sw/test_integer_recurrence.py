@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from darb.sw.integer_recurrence import IntegerRecurrentNetwork, QuantizedRecurrence
+from darb.sw.integer_recurrence import IntegerRecurrentNetwork
 from darb.sw.networks import speech_classifier
 from darb.sw.quantization_scales import quantize_rows
+from darb.sw.quantized_recurrence import QuantizedRecurrence
 
 KINDS = [nn.LSTM, nn.GRU]
 FRAMES = torch.randn(12, 9, 10, generator=torch.Generator().manual_seed(0))

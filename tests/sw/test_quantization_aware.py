@@ -15,7 +15,7 @@ from darb.sw.integer_recurrence import IntegerRecurrentNetwork
 from darb.sw.networks import lenet5, mlp, speech_classifier
 from darb.sw.pruning import prune
 from darb.sw.quantization import quantize
-from darb.sw.quantization_aware import QuantizationAware, fake_activations, fake_weights
+from darb.sw.quantization_aware import QuantizationAware
 from darb.sw.training import calibration_of, train
 
 torch.set_num_threads(1)
@@ -26,6 +26,7 @@ IMAGES = torch.rand(60, 784, generator=GENERATOR)
 FRAMES = torch.randn(40, 7, 10, generator=GENERATOR)
 WIDTHS = [(8, 8), (4, 4), (2, 6)]
 TAKEN = "calibration must be inputs that the model takes"
+WIDE = "input.size(-1) must be equal to input_size"
 UNFIT = "mat1 and mat2 shapes cannot be multiplied"
 
 NETWORKS = {
@@ -58,25 +59,6 @@ def outputs(model, x):
 
 def relative(difference, wanted):
     return np.sqrt(np.square(difference).mean() / np.square(wanted).mean())
-
-
-def test_weights_round_to_symmetric_codes_and_pass_every_gradient():
-    weights = torch.tensor([[0.0, 0.24, -0.26, 5.0, -5.0], [1.0, 1.0, 1.0, 1.0, 0.0]])
-    weights.requires_grad_()
-    rounded = fake_weights(weights, torch.tensor([[1.5], [0.0]]), bits=3)
-    assert rounded[0].tolist() == [0.0, 0.0, -0.5, 1.5, -1.5]
-    assert not rounded[1].any()
-    gradient = torch.rand(2, 5, generator=torch.Generator().manual_seed(0))
-    rounded.backward(gradient)
-    assert torch.equal(weights.grad, gradient)
-
-
-def test_activations_round_and_saturate_and_stop_the_gradient_there():
-    values = torch.tensor([0.24, 0.26, 0.75, 1.25, 9.0, -1.9, -2.6], requires_grad=True)
-    rounded = fake_activations(values, 0.5, bits=3)
-    assert rounded.tolist() == [0.0, 0.5, 1.0, 1.0, 1.5, -2.0, -2.0]
-    rounded.sum().backward()
-    assert values.grad.tolist() == [1, 1, 1, 1, 0, 1, 0]
 
 
 @pytest.mark.parametrize(("weight_bits", "activation_bits"), WIDTHS)
@@ -273,6 +255,11 @@ def test_it_teaches_networks_of_few_bits(weight_bits, activation_bits, gain):
             {"calibration": X[:, :3]},
             ValueError,
             f"{TAKEN}, not shape (300, 3) ({UNFIT} (300x3 and 20x3))",
+        ),
+        (
+            {"model": speech_classifier(bands=9, hidden=4), "calibration": FRAMES},
+            ValueError,
+            f"{TAKEN}, not shape (40, 7, 10) ({WIDE}. Expected 9, got 10)",
         ),
     ],
 )
