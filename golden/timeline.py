@@ -75,7 +75,7 @@ def schedule(image: Image, layers: tuple[PackedLayer, ...] | None = None) -> Vec
     )
 
 
-class _Trace:
+class Trace:
     """A per-clock line: the given levels, then high for ever."""
 
     def __init__(self, levels: ArrayLike | None) -> None:
@@ -154,7 +154,7 @@ def timeline(
     layer waits for D[v - 2], and its first beat for vector v - 2 to leave the input banks.
     """
     config = image.config
-    source, sink = _Trace(valid), _Trace(ready)
+    source, sink = Trace(valid), Trace(ready)
     argmax = config.output_mode is OutputMode.ARGMAX
     results = image.layers[-1].rows
     release, written = step_to_read(config) + 1, step_to_write(config) + DRAIN

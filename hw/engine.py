@@ -25,7 +25,7 @@ from darb.hw.block_index_decoder import BlockIndexDecoder
 from darb.hw.delay_line import delay
 from darb.hw.dot_product import Accumulator, DotProduct
 from darb.hw.image_loader import memory_write_signature
-from darb.hw.memory import LoadableRom, Rom
+from darb.hw.memory import LoadableRom, Rom, walk
 from darb.hw.output_buffer import OutputBuffer, output_layout
 from darb.hw.row_post_processor import RowPostProcessor, row_struct
 from darb.hw.row_queue import RowQueue
@@ -164,19 +164,11 @@ class Engine(wiring.Component):
         self._finish(m, at_sum, sums, sequencer, banks)
         return m
 
-    def _walk(self, m: Module, rom: Rom | LoadableRom, en: Signal, restart: Signal) -> None:
-        """Read `rom` word after word, one for each `en`, from its start again after `restart`."""
-        m.d.comb += rom.en.eq(en)
-        with m.If(en):
-            m.d.sync += rom.addr.eq(rom.addr + 1)
-        with m.If(restart):
-            m.d.sync += rom.addr.eq(0)
-
     def _decode(self, m: Module, step: data.View, banks: ActivationBanks) -> data.View:
         """From a step to its bank addresses; returns the step as it stands beside them."""
         config = self._config
         indices = self._rom(m, "indices")
-        self._walk(m, indices, step.refill, step.final)
+        walk(m, indices, step.refill, step.final)
         m.submodules.decoder = decoder = BlockIndexDecoder(
             fields=config.multipliers,
             field_bits=config.index_word_bits,
@@ -205,7 +197,7 @@ class Engine(wiring.Component):
         weights = self._rom(m, "weights")
         # The ROM is as fast as the banks, so its address may wait until the bank addresses stand.
         assert FETCH == GATHER
-        self._walk(m, weights, at_read.valid, at_read.final)
+        walk(m, weights, at_read.valid, at_read.final)
         at_sum = delay(m, at_read, GATHER + MULTIPLY + reduce_latency(config), name="step_at_sum")
         lane_bits = config.lanes * config.weight_bits
         sums = []
@@ -239,7 +231,7 @@ class Engine(wiring.Component):
         m.submodules.queue = queue = RowQueue(config=config)
         m.submodules.post = post = RowPostProcessor(config=config)
         row = data.View(row_struct(config), rows.data)
-        self._walk(m, rows, queue.fetch, queue.restart)
+        walk(m, rows, queue.fetch, queue.restart)
         m.d.comb += [
             queue.step.eq(at_sum),
             post.total.eq(queue.total),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import ClockSignal, Instance, Module
+from amaranth.hdl import ClockSignal, Instance, Module, ValueLike
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -208,3 +208,12 @@ class Ram(wiring.Component):
             self.data.eq(read.data),
         ]
         return m
+
+
+def walk(m: Module, rom: Rom | LoadableRom, en: ValueLike, restart: ValueLike) -> None:
+    """Read `rom` word after word, one for each `en`, from its start again after `restart`."""
+    m.d.comb += rom.en.eq(en)
+    with m.If(en):
+        m.d.sync += rom.addr.eq(rom.addr + 1)
+    with m.If(restart):
+        m.d.sync += rom.addr.eq(0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from component_simulation import run_component
 from random_networks import random_network, random_vectors, reference
+from stream_ends import run_streams
 
 from darb.golden import (
     EngineModel,
@@ -23,47 +24,19 @@ from darb.hw.stimulus import to_beats
 VECTORS = 6
 
 
-def run_engine(image, vectors, rng, *, idle, blocked):
-    """Return the words, the clocks of every transfer and what both ends did, clock by clock."""
-    engine = Engine(config=image.config, memories=image.memories)
-    plan = schedule(image)
-    beats = to_beats(image, vectors).view(np.int8)
-    due = len(vectors) * plan.output_beats
-    words, lasts, inputs, outputs, valids, readies = [], [], [], [], [], []
-
-    async def bench(ctx):
-        sent, offering, clock = 0, False, 0
-        while len(words) < due or clock < outputs[-1] + 2 * plan.cycles:
-            if not offering and sent < len(beats) and rng.random() >= idle:
-                offering = True
-                for s, value in enumerate(beats[sent]):
-                    ctx.set(engine.i.payload.data[s], int(value))
-                ctx.set(engine.i.payload.last, (sent + 1) % plan.input_beats == 0)
-            ready = bool(rng.random() >= blocked)
-            ctx.set(engine.i.valid, offering)
-            ctx.set(engine.o.ready, ready)
-            valids.append(offering)
-            readies.append(ready)
-            if offering and ctx.get(engine.i.ready):
-                inputs.append(clock)
-                sent, offering = sent + 1, False
-            if ready and ctx.get(engine.o.valid):
-                outputs.append(clock)
-                words.append(ctx.get(engine.o.payload.data))
-                lasts.append(ctx.get(engine.o.payload.last))
-            await ctx.tick()
-            clock += 1
-
-    run_component(engine, bench)
-    return words, lasts, inputs, outputs, valids, readies
-
-
 def check(image, network, vectors, rng, *, idle=0.0, blocked=0.0):
     """Hold one run of the engine against golden and, where it says the same, plain arithmetic."""
-    words, lasts, inputs, outputs, valids, readies = run_engine(
-        image, vectors, rng, idle=idle, blocked=blocked
-    )
     plan = schedule(image)
+    words, lasts, inputs, outputs, valids, readies = run_streams(
+        Engine(config=image.config, memories=image.memories),
+        to_beats(image, vectors).view(np.int8),
+        rng,
+        beats=plan.input_beats,
+        due=len(vectors) * plan.output_beats,
+        tail=2 * plan.cycles,
+        idle=idle,
+        blocked=blocked,
+    )
     predicted = timeline(plan, image, len(vectors), valid=valids, ready=readies)
     expected = EngineModel(image).run(vectors)
     assert np.array_equal(np.reshape(words, expected.shape), expected)
