@@ -1,0 +1,33 @@
+"""Rival engines: one layer each, in another storage format, on the same numbers and streams.
+
+Each rival X is, in this order:
+
+- ``XConfig(BaselineConfig)``: what fixes its Verilog; ``memory_shapes`` names its memories;
+- ``fit_x(layer, multipliers=...)``: the smallest such config for an `IntegerLayer`;
+- ``pack_x(layer, config)``: a `BaselineImage`, the layer in those memories;
+- ``XModel(image)``, a `BaselineModel`: ``run`` gives the words, ``timeline`` the clock of every
+  beat under any stall of either stream, ``outcome`` latency, interval and utilisation;
+- ``darb.hw.baselines.XEngine(config=..., memories=...)``: the component, with the stream ends
+  `i` and `o` of `darb.hw.engine.Engine`.
+
+A rival's model says only which matrix its memories hold and how its core spends clocks (`Walk`).
+"""
+
+from darb.golden.baselines.config import BaselineConfig
+from darb.golden.baselines.csr import CsrConfig, fit_csr, longest_first, pack_csr
+from darb.golden.baselines.csr_model import CsrModel
+from darb.golden.baselines.image import BaselineImage
+from darb.golden.baselines.model import BaselineModel, Outcome, Transfers
+
+__all__ = [
+    "BaselineConfig",
+    "BaselineImage",
+    "BaselineModel",
+    "CsrConfig",
+    "CsrModel",
+    "Outcome",
+    "Transfers",
+    "fit_csr",
+    "longest_first",
+    "pack_csr",
+]

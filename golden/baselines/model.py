@@ -1,0 +1,197 @@
+"""What the golden model of every rival engine answers: words, clocks and what they come to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from darb.golden.baselines.image import BaselineImage
+from darb.golden.bitfields import unpack_struct
+from darb.golden.config import OutputMode
+from darb.golden.fixed_point import check_vectors, requantize
+from darb.golden.timeline import BUFFERS, DRAIN, START, Trace
+
+_SETTLED = 16
+_BATCH = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Transfers:
+    """When each beat is transferred, in clocks since the first one out of reset.
+
+    Parameters
+    ----------
+    inputs : ndarray of int64, shape (B, input_beats)
+    outputs : ndarray of int64, shape (B, M)
+    """
+
+    inputs: NDArray[np.int64]
+    outputs: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an engine makes of its layer when both streams flow freely.
+
+    Parameters
+    ----------
+    multipliers : int
+    weights : int
+        Weights of the layer that are not zero: the useful multiply-accumulates a vector.
+    stored_weights : int
+        Weights that the format stores, zeros that pad it included.
+    memory_bits : int
+        Of all memories that hold the layer, unused words too.
+    latency : int
+        Clocks from a lone vector's first beat to its last word, both counted.
+    interval : float
+        Mean clocks between vectors that follow one another without a pause.
+    """
+
+    multipliers: int
+    weights: int
+    stored_weights: int
+    memory_bits: int
+    latency: int
+    interval: float
+
+    @property
+    def utilisation(self) -> float:
+        """Useful multiply-accumulates over the multipliers' chances."""
+        return self.weights / (self.multipliers * self.interval)
+
+
+class Walk(Protocol):
+    """A rival's core, vector after vector: what stands between its input and its output buffer."""
+
+    def vector(self, arrived: int, output_free: int) -> tuple[int, int]:
+        """Compute one more vector.
+
+        Parameters
+        ----------
+        arrived : int
+            First clock in which the core can know that the vector is in.
+        output_free : int
+            First clock in which a half of the output buffer can be reserved for it.
+
+        Returns
+        -------
+        released : int
+            First clock in which a beat may again enter the vector's input buffer.
+        written : int
+            Clock in which its last result is written to the output buffer.
+        """
+
+
+class BaselineModel(ABC):
+    """Bit-exact and cycle-exact model of a rival engine, from its image's words alone.
+
+    A rival says what matrix its memories hold (`dense`) and how its core spends clocks (`walk`);
+    numbers and streams are the same for all.
+
+    Parameters
+    ----------
+    image : BaselineImage
+    """
+
+    def __init__(self, image: BaselineImage) -> None:
+        self.image = image
+        self.rows = unpack_struct(image.config.row_layout, image.memories["rows"], signed=("bias",))
+
+    @abstractmethod
+    def dense(self) -> NDArray[np.int64]:
+        """Return the weights that the memories hold, shape (M, N), rows in packed order."""
+
+    @abstractmethod
+    def stored_weights(self) -> int:
+        """Return how many weights are stored, zeros that pad included."""
+
+    @abstractmethod
+    def walk(self) -> Walk:
+        """Return the core as it is out of reset."""
+
+    def run(self, vectors: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return what the output stream carries for each vector, shape (B, M).
+
+        Parameters
+        ----------
+        vectors : ndarray of int, shape (B, N)
+            Within `activation_bits`.
+
+        Raises
+        ------
+        TypeError
+            If the vectors are not integers.
+        ValueError
+            If a shape or a value does not fit.
+        """
+        config = self.image.config
+        vectors = check_vectors(vectors, config.columns, config.activation_bits)
+        weights = self.dense().T
+        outputs = np.zeros((len(vectors), config.rows), dtype=np.int64)
+        for start in range(0, len(vectors), _BATCH):
+            batch = slice(start, start + _BATCH)
+            sums = vectors[batch] @ weights + self.rows["bias"]
+            if config.output_mode is OutputMode.ACTIVATIONS:
+                sums = requantize(
+                    sums,
+                    self.rows["multiplier"],
+                    self.rows["shift"],
+                    bits=config.activation_bits,
+                    relu=config.relu,
+                )
+            outputs[batch, self.rows["address"]] = sums
+        return outputs
+
+    def timeline(
+        self, vectors: int, *, valid: ArrayLike | None = None, ready: ArrayLike | None = None
+    ) -> Transfers:
+        """Predict every transfer on both streams, whatever the two ends do.
+
+        Parameters
+        ----------
+        vectors : int
+            B, the vectors sent.
+        valid, ready : array_like of bool, optional
+            See `darb.golden.timeline.timeline`.
+        """
+        config, walk = self.image.config, self.walk()
+        source, sink = Trace(valid), Trace(ready)
+        inputs = np.zeros((vectors, config.input_beats), dtype=np.int64)
+        outputs = np.zeros((vectors, config.rows), dtype=np.int64)
+        released: list[int] = []
+        sent, taken = -1, -1
+        for v in range(vectors):
+            held = v - BUFFERS
+            full = held >= 0
+            room = max(taken + 1, released[held] if full else 0)
+            inputs[v] = source.run(room, config.input_beats)
+            taken = int(inputs[v, -1])
+            free = int(outputs[held, -1]) + 1 if full else 0
+            gone, written = walk.vector(taken + START, free)
+            released.append(gone)
+            outputs[v] = sink.run(max(written + DRAIN, sent + 1), config.rows)
+            sent = int(outputs[v, -1])
+        return Transfers(inputs, outputs)
+
+    def outcome(self) -> Outcome:
+        """Return what the engine makes of its layer.
+
+        The interval is the mean of the last 8 of 16 vectors: intervals may alternate, and the
+        first ones find the buffers empty.
+        """
+        transfers = self.timeline(_SETTLED)
+        ends = transfers.outputs[:, -1]
+        half = _SETTLED // 2
+        return Outcome(
+            multipliers=self.image.config.multipliers,
+            weights=int(np.count_nonzero(self.dense())),
+            stored_weights=self.stored_weights(),
+            memory_bits=self.image.memory_bits,
+            latency=int(ends[0] - transfers.inputs[0, 0] + 1),
+            interval=float(ends[-1] - ends[-1 - half]) / half,
+        )

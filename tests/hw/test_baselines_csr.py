@@ -1,0 +1,75 @@
+"""The CSR engine in Amaranth's simulator: every word and every clock as golden says."""
+
+import numpy as np
+import pytest
+from sparse_layers import layer_reference, random_layer
+from stream_ends import run_streams
+
+from darb.golden import OutputMode
+from darb.golden.baselines import CsrModel, fit_csr, longest_first, pack_csr
+from darb.hw.baselines import CsrEngine
+from darb.hw.baselines.stimulus import baseline_beats
+
+VECTORS = 7
+MODES = (OutputMode.ACTIVATIONS, OutputMode.ACCUMULATORS)
+ENDS = ((0, 0), (0.4, 0), (0, 0.9), (0.3, 0.5))
+
+
+def check(layer, seed, *, idle=0.0, blocked=0.0, sort=False, vectors=VECTORS, **fields):
+    """Hold one run of the engine against golden, and golden against plain arithmetic."""
+    rng = np.random.default_rng(seed)
+    order = longest_first(layer.weights) if sort else None
+    config = fit_csr(layer, order=order, **fields)
+    image = pack_csr(layer, config, order=order)
+    model = CsrModel(image)
+    half = 1 << (config.activation_bits - 1)
+    given = rng.integers(-half, half, (vectors, config.columns))
+    given[0], given[-1] = -half, half - 1
+    expected = model.run(given)
+    free = model.outcome()
+    words, lasts, inputs, outputs, valids, readies = run_streams(
+        CsrEngine(config=config, memories=image.memories),
+        baseline_beats(config, given).view(np.int8),
+        rng,
+        beats=config.input_beats,
+        due=expected.size,
+        tail=2 * free.latency,
+        idle=idle,
+        blocked=blocked,
+    )
+    predicted = model.timeline(vectors, valid=valids, ready=readies)
+    raw = config.output_mode is OutputMode.ACCUMULATORS
+    plain = layer_reference(layer, given, activation_bits=config.activation_bits, raw=raw)
+    assert np.array_equal(expected, plain), f"seed {seed}"
+    assert np.array_equal(np.reshape(words, expected.shape), expected), f"seed {seed}"
+    assert inputs == predicted.inputs.ravel().tolist(), f"seed {seed}"
+    assert outputs == predicted.outputs.ravel().tolist(), f"seed {seed}"
+    assert lasts == ([0] * (config.rows - 1) + [1]) * vectors, f"seed {seed}"
+    return free
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_engine_is_golden_bit_for_bit_and_clock_for_clock(seed):
+    rng = np.random.default_rng(seed)
+    multipliers, weight_bits = [1, 2, 4, 8][seed % 4], [4, 8][seed // 4 % 2]
+    layer = random_layer(
+        rng,
+        tuple(rng.integers(1, 40, 2).tolist()),
+        density=[0.05, 0.2, 0.6][seed % 3],
+        weight_bits=weight_bits,
+        empty=[0.0, 0.3][seed // 2 % 2],
+        relu=seed % 5 == 0,
+    )
+    idle, blocked = ENDS[seed // 6]
+    check(
+        layer,
+        seed,
+        idle=idle,
+        blocked=blocked,
+        multipliers=multipliers,
+        weight_bits=weight_bits,
+        beat=[None, 1, 2, 8][seed // 3 % 4],
+        queue_depth=[1, 2, 16][seed % 3],
+        output_mode=MODES[seed // 7 % 2],
+        sort=seed % 2 == 1,
+    )

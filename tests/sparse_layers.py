@@ -1,0 +1,66 @@
+"""Random layers for rival engines: rows of every length, no pattern."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from darb.golden import IntegerLayer, Pattern
+
+
+def random_layer(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    *,
+    density: float,
+    weight_bits: int = 8,
+    activation_bits: int = 8,
+    empty: float = 0.1,
+    uneven: bool = True,
+    relu: bool = False,
+) -> IntegerLayer:
+    """Return a layer of about `density`, a share `empty` of its rows without weights.
+
+    With `uneven` some rows are nearly full and others nearly empty.
+    """
+    m, n = shape
+    limit = (1 << (weight_bits - 1)) - 1
+    each = density * (rng.exponential(1.0, m) if uneven else np.ones(m))
+    each[rng.random(m) < empty] = 0
+    weights = rng.integers(1, limit + 1, shape) * rng.choice([-1, 1], shape)
+    weights *= rng.random(shape) < each[:, None]
+    typical = np.sqrt((weights**2).sum(axis=1) + 1) * (1 << (activation_bits - 2))
+    shift = np.rint(np.log2(typical) + 17 - activation_bits)
+    return IntegerLayer(
+        name="layer",
+        weights=weights,
+        bias=np.rint(rng.normal(0, typical)).astype(np.int64),
+        multiplier=rng.integers(1 << 15, 1 << 16, m),
+        shift=np.clip(shift, 1, 63).astype(np.int64),
+        relu=relu,
+        patterns=(Pattern(0),) * m,
+        columns=np.arange(n),
+    )
+
+
+def layer_reference(
+    layer: IntegerLayer, vectors: np.ndarray, *, activation_bits: int, raw: bool
+) -> np.ndarray:
+    """Return the layer's accumulators, or its activations: Python integers, no packed format."""
+    half = 1 << (activation_bits - 1)
+    low = 0 if layer.relu else -half
+    results = []
+    for vector in vectors.tolist():
+        words = []
+        for row, bias, scale, shift in zip(
+            layer.weights.tolist(),
+            layer.bias.tolist(),
+            layer.multiplier.tolist(),
+            layer.shift.tolist(),
+            strict=True,
+        ):
+            total = bias + sum(w * x for w, x in zip(row, vector, strict=True))
+            # Floor of the quotient and a half, in twice its units.
+            scaled = (2 * total * scale + (1 << shift)) // (2 << shift)
+            words.append(total if raw else min(max(scaled, low), half - 1))
+        results.append(words)
+    return np.array(results, dtype=np.int64)
