@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockDomain, Const, DomainRenamer, Module
+from amaranth.hdl import ClockDomain, Const, DomainRenamer, Module, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -14,8 +14,8 @@ from darb.hw.engine import Engine
 from darb.hw.image_loader import ImageLoader
 
 
-def axi_engine_ports(config: EngineConfig) -> dict[str, In | Out]:
-    """Return the ports of `AxiEngine`; none depends on the weights."""
+def axi_stream_ports(config: EngineConfig) -> dict[str, In | Out]:
+    """Return the ports of a top with two AXI4-Stream ends: clock, reset, the streams."""
     return {
         "aclk": In(1),
         "aresetn": In(1),
@@ -27,8 +27,34 @@ def axi_engine_ports(config: EngineConfig) -> dict[str, In | Out]:
         "m_axis_tvalid": Out(1),
         "m_axis_tready": In(1),
         "m_axis_tlast": Out(1),
-        **axi_lite_ports("s_axil"),
     }
+
+
+def axi_engine_ports(config: EngineConfig) -> dict[str, In | Out]:
+    """Return the ports of `AxiEngine`; none depends on the weights."""
+    return {**axi_stream_ports(config), **axi_lite_ports("s_axil")}
+
+
+def connect_streams(
+    m: Module,
+    top: wiring.Component,
+    engine: wiring.Component,
+    config: EngineConfig,
+    runs: ValueLike = 1,
+) -> None:
+    """Connect `axi_stream_ports` of `top` to an engine; no beat moves unless `runs`."""
+    for s in range(config.lanes):
+        lane = top.s_axis_tdata.word_select(s, 8)[: config.activation_bits]
+        m.d.comb += engine.i.payload.data[s].eq(lane)
+    m.d.comb += [
+        engine.i.valid.eq(top.s_axis_tvalid & runs),
+        engine.i.payload.last.eq(top.s_axis_tlast),
+        top.s_axis_tready.eq(engine.i.ready & runs),
+        top.m_axis_tdata.eq(engine.o.payload.data),
+        top.m_axis_tvalid.eq(engine.o.valid & runs),
+        top.m_axis_tlast.eq(engine.o.payload.last),
+        engine.o.ready.eq(top.m_axis_tready),
+    ]
 
 
 class AxiEngine(wiring.Component):
@@ -90,18 +116,9 @@ class AxiEngine(wiring.Component):
             self._add_loader(m, registers, domain)
         else:
             m.submodules.engine = DomainRenamer("axi")(engine)
-        for s in range(config.lanes):
-            lane = self.s_axis_tdata.word_select(s, 8)[: config.activation_bits]
-            m.d.comb += engine.i.payload.data[s].eq(lane)
+        # The engine's reset takes hold a clock after halt; no beat may move in between.
+        connect_streams(m, self, engine, config, runs)
         m.d.comb += [
-            # The engine's reset takes hold a clock after halt; no beat may move in between.
-            engine.i.valid.eq(self.s_axis_tvalid & runs),
-            engine.i.payload.last.eq(self.s_axis_tlast),
-            self.s_axis_tready.eq(engine.i.ready & runs),
-            self.m_axis_tdata.eq(engine.o.payload.data),
-            self.m_axis_tvalid.eq(engine.o.valid & runs),
-            self.m_axis_tlast.eq(engine.o.payload.last),
-            engine.o.ready.eq(self.m_axis_tready),
             registers.version.eq(engine.header.version),
             registers.input_beats.eq(engine.header.input_beats),
             registers.outputs.eq(engine.header.outputs),

@@ -47,7 +47,7 @@ class StreamBench:
 
     def __init__(self, dut: object, job: dict, beats: np.ndarray, words: int) -> None:
         self.dut, self.job, self.words = dut, job, words
-        self.registers = RegisterAccess(dut)
+        self.registers = RegisterAccess(dut) if job["registers"] else None
         self.data = [int.from_bytes(beat.tobytes(), "little") for beat in beats]
         self.last = [(number + 1) % job["beats"] == 0 for number in range(len(beats))]
         self.random = random.Random(job["seed"])
@@ -69,7 +69,8 @@ class StreamBench:
         dut = self.dut
         dut.aresetn.value = 0
         self._rest()
-        self.registers.rest()
+        if self.registers is not None:
+            self.registers.rest()
         for _ in range(_RESET_CLOCKS):
             await FallingEdge(dut.aclk)
         dut.aresetn.value = 1
@@ -190,7 +191,9 @@ async def _carry_out(dut: object, job: dict, *, powered: bool) -> None:
         await start()
     await bench.run()
     extra = len(bench.output_words) - bench.words + await bench.extra_words(job["tail"])
-    registers = {name: await bench.registers.read(place) for name, place in REGISTERS.items()}
+    registers = {}
+    if bench.registers is not None:
+        registers = {name: await bench.registers.read(place) for name, place in REGISTERS.items()}
     np.savez(
         job["observations"],
         input_clocks=np.array(bench.input_clocks, dtype=np.int64),

@@ -194,7 +194,56 @@ def run_cocotb(
         raise SimulationError(f"the bench failed: {_complaint(log)}; see {log}")
 
 
-def _job(
+def stream_job(
+    directory: Path,
+    number: int,
+    stimulus: NDArray[np.uint8],
+    *,
+    beats: int,
+    words: int,
+    cycles: int,
+    disturbance: Disturbance,
+    registers: bool = True,
+) -> dict:
+    """Return a run's orders to the bench, what it reads written to `directory`.
+
+    Parameters
+    ----------
+    directory : Path
+    number : int
+        Of the run in its simulation.
+    stimulus : ndarray of uint8, shape (B * beats, bytes)
+        What the input stream carries.
+    beats, words : int
+        Of one vector on the input and the output stream.
+    cycles : int
+        About what one vector takes in between.
+    disturbance : Disturbance
+    registers : bool
+        Whether the top has AXI4-Lite registers.
+    """
+    job = {
+        "stimulus": str(directory / f"stimulus_{number}.npy"),
+        "load": None,
+        "observations": str(directory / f"observations_{number}.npz"),
+        "progress": str(directory / "progress"),
+        "beats": beats,
+        "words": words,
+        "idle": disturbance.idle,
+        "blocked": disturbance.blocked,
+        "reset_clock": disturbance.reset_clock,
+        "seed": disturbance.seed,
+        "patience": _PATIENCE * (cycles + beats + words) + 1000,
+        "tail": cycles + words + _TAIL_CLOCKS,
+        "registers": registers,
+        "vectors": len(stimulus) // beats,
+    }
+    np.save(job["stimulus"], stimulus)
+    Path(job["observations"]).unlink(missing_ok=True)
+    return job
+
+
+def _image_job(
     directory: Path,
     number: int,
     image: Image,
@@ -202,27 +251,20 @@ def _job(
     storage: Storage,
     disturbance: Disturbance,
 ) -> dict:
-    """Return a run's orders to the bench, what it reads written to `directory`."""
+    """Return the orders of an image's run."""
     plan = schedule(image)
-    job = {
-        "stimulus": str(directory / f"stimulus_{number}.npy"),
-        "load": None,
-        "observations": str(directory / f"observations_{number}.npz"),
-        "progress": str(directory / "progress"),
-        "beats": plan.input_beats,
-        "words": plan.output_beats,
-        "idle": disturbance.idle,
-        "blocked": disturbance.blocked,
-        "reset_clock": disturbance.reset_clock,
-        "seed": disturbance.seed,
-        "patience": _PATIENCE * (plan.cycles + plan.input_beats + plan.output_beats) + 1000,
-        "tail": plan.cycles + plan.output_beats + _TAIL_CLOCKS,
-    }
-    np.save(job["stimulus"], to_beats(image, vectors))
+    job = stream_job(
+        directory,
+        number,
+        to_beats(image, vectors),
+        beats=plan.input_beats,
+        words=plan.output_beats,
+        cycles=plan.cycles,
+        disturbance=disturbance,
+    )
     if storage is Storage.RAM:
         job["load"] = str(directory / f"load_{number}.npy")
         np.save(job["load"], loading_writes(image))
-    Path(job["observations"]).unlink(missing_ok=True)
     return job
 
 
@@ -283,11 +325,42 @@ def run_images(
     SimulationError
         If the simulator stops before the bench ends.
     """
-    jobs, total = [], 0
-    for number, (image, vectors, disturbance) in enumerate(runs):
-        job = _job(directory, number, image, vectors, storage, disturbance)
-        jobs.append({**job, "done": total})
-        total += len(vectors)
+    jobs = [
+        _image_job(directory, number, image, vectors, storage, disturbance)
+        for number, (image, vectors, disturbance) in enumerate(runs)
+    ]
+    return run_jobs(directory, simulator, jobs, waves=waves, progress=progress)
+
+
+def run_jobs(
+    directory: Path,
+    simulator: Simulator,
+    jobs: Sequence[dict],
+    *,
+    waves: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[dict[str, NDArray]]:
+    """Run the bench on one job after another, in one simulation; returns what it saw of each.
+
+    Parameters
+    ----------
+    directory : Path
+        Of `build`.
+    simulator : Simulator
+    jobs : sequence of dict
+        Of `stream_job`.
+    waves, progress
+        See `darb.hw.simulation.simulate`.
+
+    Raises
+    ------
+    SimulationError
+        If the simulator stops before the bench ends.
+    """
+    total = 0
+    for job in jobs:
+        job["done"] = total
+        total += job["vectors"]
     (directory / "progress").write_text("0")
     (directory / "job.json").write_text(json.dumps(jobs))
     failure: list[SimulationError] = []

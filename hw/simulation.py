@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from darb.golden.baselines.model import Transfers
 from darb.golden.engine_model import EngineModel
 from darb.golden.fixed_point import check_vectors
 from darb.golden.image import Image
@@ -97,14 +98,37 @@ def compare(
     model = EngineModel(image)
     plan = schedule(image, model.layers)
     count = len(vectors)
-    expected = model.run(vectors)
     predicted = timeline(plan, image, count, valid=seen["valid"], ready=seen["ready"])
-    outputs = from_words(image, seen["output_words"]).reshape(count, plan.output_beats)
-    last = seen["output_last"].reshape(count, plan.output_beats).astype(bool)
+    result = compare_streams(
+        seen, from_words(image, seen["output_words"]), model.run(vectors), predicted
+    )
+    wrong = _wrong_registers(result.registers, predicted, image, storage)
+    return replace(result, cycle_mismatches=result.cycle_mismatches + wrong)
+
+
+def compare_streams(
+    seen: dict[str, NDArray],
+    outputs: NDArray[np.int64],
+    expected: NDArray[np.int64],
+    predicted: Timeline | Transfers,
+) -> SimulationResult:
+    """Hold words and clocks of both streams against a golden model's.
+
+    Parameters
+    ----------
+    seen : dict of str to ndarray
+        From `cocotb_runner.run_jobs`.
+    outputs : ndarray of int64, shape (B * words,)
+        The integers that its output words stand for.
+    expected : ndarray of int64, shape (B, words)
+    predicted : Timeline or Transfers
+    """
+    count = len(expected)
+    outputs = outputs.reshape(expected.shape)
+    last = seen["output_last"].reshape(expected.shape).astype(bool)
     good_last = last[:, -1] & ~last[:, :-1].any(axis=1)
-    registers = json.loads(str(seen["registers"]))
-    inputs = seen["input_clocks"].reshape(count, plan.input_beats)
-    output_clocks = seen["output_clocks"].reshape(count, plan.output_beats)
+    inputs = seen["input_clocks"].reshape(predicted.inputs.shape)
+    output_clocks = seen["output_clocks"].reshape(expected.shape)
     wrong_clock = (inputs != predicted.inputs).any(axis=1)
     wrong_clock |= (output_clocks != predicted.outputs).any(axis=1)
     wrong_word = (outputs != expected).any(axis=1) | ~good_last
@@ -115,11 +139,10 @@ def compare(
         expected=expected,
         mismatches=int(wrong_word.sum()) + int(seen["extra"]),
         cycles=cycles,
-        cycle_mismatches=int(wrong_clock.sum())
-        + _wrong_registers(registers, predicted, image, storage),
+        cycle_mismatches=int(wrong_clock.sum()),
         latency=int(cycles[0]),
         interval=int(ends[-1] - ends[-2]) if count > 1 else int(cycles[0]),
-        registers=registers,
+        registers=json.loads(str(seen["registers"])),
     )
 
 

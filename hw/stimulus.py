@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from darb.golden.baselines.image import BaselineImage
 from darb.golden.config import OutputMode
 from darb.golden.image import Image
 
@@ -32,12 +33,12 @@ def to_beats(image: Image, vectors: NDArray[np.integer]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(grid.reshape(-1, segments.lanes)).view(np.uint8)
 
 
-def from_words(image: Image, words: NDArray[np.integer]) -> NDArray[np.int64]:
+def from_words(image: Image | BaselineImage, words: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return the integers that output words stand for, whatever their width.
 
     Parameters
     ----------
-    image : Image
+    image : Image or BaselineImage
     words : ndarray of int
         Unsigned, as the stream carries them.
     """

@@ -94,6 +94,11 @@ class BaselineConfig:
         return -(-self.columns // self.beat)
 
     @property
+    def output_bytes(self) -> int:
+        """Bytes of one word of the output stream."""
+        return self.shared.output_bytes
+
+    @property
     def column_bits(self) -> int:
         """Width of a column's number, at least 1."""
         return address_bits(self.columns)
