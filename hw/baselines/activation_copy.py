@@ -63,7 +63,10 @@ class ActivationCopy(wiring.Component):
             words.r_en.eq(1),
             words.r_addr.eq(Cat(address, self.half)),
         ]
-        place = delay(m, self.column[:inside], GATHER - 1, name="place")
-        chosen = words.data.word_select(place, self._config.activation_bits)
+        chosen = words.data
+        # A signal of no bits would be one of two in Verilog.
+        if inside:
+            place = delay(m, self.column[:inside], GATHER - 1, name="place")
+            chosen = words.data.word_select(place, self._config.activation_bits)
         m.d.sync += self.activation.eq(chosen)
         return m

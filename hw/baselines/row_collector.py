@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -60,12 +60,14 @@ class RowCollector(wiring.Component):
             self.taken.eq((turn & self.waits).any() & self.ready),
             self.take.eq(Mux(self.taken, turn, 0)),
         ]
-        with m.If(self.taken):
-            following = Cat(turn[-1], turn[:-1]) if self._lanes > 1 else Const(1)
-            m.d.sync += turn.eq(Mux(self.last, 1, following))
+        if self._lanes == 1:
+            m.d.sync += self.total.eq(self.data[0])
+            return m
         number = Signal(range(self._lanes))
+        with m.If(self.taken):
+            m.d.sync += turn.eq(Mux(self.last, 1, turn.rotate_left(1)))
         for lane in range(self._lanes):
             with m.If(self.take[lane]):
                 m.d.sync += number.eq(lane)
-        m.d.sync += self.total.eq(self.data[number] if self._lanes > 1 else self.data[0])
+        m.d.sync += self.total.eq(self.data[number])
         return m
