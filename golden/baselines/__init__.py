@@ -14,7 +14,7 @@ A rival's model says only which matrix its memories hold and how its core spends
 """
 
 from darb.golden.baselines.config import BaselineConfig
-from darb.golden.baselines.csr import CsrConfig, fit_csr, longest_first, pack_csr
+from darb.golden.baselines.csr import CsrConfig, balanced_order, fit_csr, pack_csr
 from darb.golden.baselines.csr_model import CsrModel
 from darb.golden.baselines.image import BaselineImage
 from darb.golden.baselines.model import BaselineModel, Outcome, Transfers
@@ -27,7 +27,7 @@ __all__ = [
     "CsrModel",
     "Outcome",
     "Transfers",
+    "balanced_order",
     "fit_csr",
-    "longest_first",
     "pack_csr",
 ]

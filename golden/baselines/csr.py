@@ -72,12 +72,34 @@ class CsrConfig(BaselineConfig):
         return shapes
 
 
-def longest_first(weights: ArrayLike) -> NDArray[np.int64]:
-    """Return an order of the rows that balances lanes: most weights first, ties by number.
+def balanced_order(weights: ArrayLike, multipliers: int) -> NDArray[np.int64]:
+    """Return an order of the rows that gives every lane about as many weights.
 
-    Dealt in turn, no lane then gets more than the longest row's entries above any other.
+    Rows are dealt round by round, those with most weights first; in each round the lane that has
+    fewest so far gets the longest row. Ties go by number.
+
+    Parameters
+    ----------
+    weights : array_like of int, shape (M, N)
+    multipliers : int
+
+    Raises
+    ------
+    TypeError
+        If `multipliers` is no int.
+    ValueError
+        If it is below 1.
     """
-    return np.argsort(-np.count_nonzero(weights, axis=1), kind="stable")
+    check_count("multipliers", multipliers, 1)
+    lengths = np.count_nonzero(weights, axis=1)
+    ranked = np.argsort(-lengths, kind="stable")
+    order, totals = np.zeros_like(ranked), np.zeros(multipliers, dtype=np.int64)
+    for first in range(0, len(ranked), multipliers):
+        rows = ranked[first : first + multipliers]
+        takers = np.argsort(totals[: len(rows)], kind="stable")
+        order[first + takers] = rows
+        totals[takers] += lengths[rows]
+    return order
 
 
 def fit_csr(
@@ -147,7 +169,7 @@ def pack_csr(
         Its patterns and its column order mean nothing here.
     config : CsrConfig
     order : ndarray of int, shape (M,), optional
-        Row of each packed position, such as `longest_first`; by default rows as they stand. It
+        Row of each packed position, such as `balanced_order`; by default rows as they stand. It
         costs nothing at run time, for results are put back in row order anyway.
 
     Raises

@@ -1,12 +1,14 @@
 """The CSR engine in Amaranth's simulator: every word and every clock as golden says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sparse_layers import layer_reference, random_layer
 from stream_ends import run_streams
 
 from darb.golden import OutputMode
-from darb.golden.baselines import CsrModel, fit_csr, longest_first, pack_csr
+from darb.golden.baselines import CsrModel, balanced_order, fit_csr, pack_csr
 from darb.hw.baselines import CsrEngine
 from darb.hw.baselines.stimulus import baseline_beats
 
@@ -18,7 +20,7 @@ ENDS = ((0, 0), (0.4, 0), (0, 0.9), (0.3, 0.5))
 def check(layer, seed, *, idle=0.0, blocked=0.0, sort=False, vectors=VECTORS, **fields):
     """Hold one run of the engine against golden, and golden against plain arithmetic."""
     rng = np.random.default_rng(seed)
-    order = longest_first(layer.weights) if sort else None
+    order = balanced_order(layer.weights, fields["multipliers"]) if sort else None
     config = fit_csr(layer, order=order, **fields)
     image = pack_csr(layer, config, order=order)
     model = CsrModel(image)
@@ -73,3 +75,55 @@ def test_engine_is_golden_bit_for_bit_and_clock_for_clock(seed):
         output_mode=MODES[seed // 7 % 2],
         sort=seed % 2 == 1,
     )
+
+
+@pytest.mark.parametrize(
+    ("shape", "density", "fields"),
+    [
+        ((1, 1), 1.0, {"multipliers": 1}),
+        ((1, 9), 0.5, {"multipliers": 4, "beat": 4}),
+        ((9, 1), 0.5, {"multipliers": 2, "beat": 2}),
+        ((13, 3), 0.0, {"multipliers": 4, "queue_depth": 1}),
+        ((33, 64), 0.5, {"multipliers": 32, "activation_bits": 3, "weight_bits": 2}),
+        ((12, 300), 0.9, {"multipliers": 3, "beat": 16}),
+    ],
+)
+@pytest.mark.parametrize(("idle", "blocked"), [ENDS[0], ENDS[3]])
+def test_unusual_shapes(shape, density, fields, idle, blocked):
+    numbers = {name: fields[name] for name in ("weight_bits", "activation_bits") if name in fields}
+    layer = random_layer(np.random.default_rng(shape), shape, density=density, **numbers)
+    check(layer, sum(shape), idle=idle, blocked=blocked, vectors=4, **fields)
+
+
+def test_one_long_row_holds_up_its_own_lane_alone_while_queues_have_room():
+    weights = np.zeros((32, 40), dtype=np.int64)
+    weights[:, 0] = 1
+    weights[4] = 3
+    ones = np.ones(32, dtype=np.int64)
+    layer = replace(
+        random_layer(np.random.default_rng(0), (32, 40), density=0),
+        weights=weights,
+        bias=ones,
+        multiplier=ones << 15,
+        shift=ones,
+    )
+    free = check(layer, 0, multipliers=4, queue_depth=8, beat=8)
+    # Lane 0 has the long row and seven of one weight, for which a length has to be read.
+    assert free.interval == 40 + 7 * 2
+    # The other lanes stop behind it where their queues are full.
+    assert check(layer, 0, multipliers=4, queue_depth=1, beat=8).interval > free.interval
+
+
+def test_accumulators_exactly_full():
+    layer = replace(
+        random_layer(np.random.default_rng(0), (3, 2), density=0),
+        weights=[[127, 127], [-127, -127], [127, -127]],
+        bias=[255, -255, 0],
+    )
+    assert fit_csr(layer, multipliers=2).accumulator_bits == 16
+    check(layer, 1, multipliers=2)
+
+
+def test_engine_refuses_what_is_no_config():
+    with pytest.raises(TypeError, match="config must be a CsrConfig, not 'small'"):
+        CsrEngine(config="small")

@@ -8,7 +8,7 @@ import pytest
 from sparse_layers import random_layer
 
 from darb.golden import OutputMode
-from darb.golden.baselines import BaselineConfig, CsrModel, fit_csr, longest_first, pack_csr
+from darb.golden.baselines import BaselineConfig, CsrModel, balanced_order, fit_csr, pack_csr
 from darb.hw import Disturbance
 from darb.hw.baselines import baseline_verilog, generate_baseline, simulate_baseline
 from darb.hw.verilog import TOP
@@ -20,7 +20,7 @@ def csr_model(seed, shape, *, multipliers, sort=False, **fields):
     """Return the model of a random uneven layer, some of its rows empty."""
     rng = np.random.default_rng(seed)
     layer = random_layer(rng, shape, density=0.2, weight_bits=fields.get("weight_bits", 8))
-    order = longest_first(layer.weights) if sort else None
+    order = balanced_order(layer.weights, multipliers) if sort else None
     config = fit_csr(layer, multipliers=multipliers, order=order, **fields)
     return CsrModel(pack_csr(layer, config, order=order))
 
