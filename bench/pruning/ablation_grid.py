@@ -12,7 +12,7 @@ CHANGES: dict[str, tuple[str, dict, dict]] = {
     "all-columns": ("no column left out", {"left_out": 0.0}, {}),
     "columns-searched": ("columns left out by search", {"left_out": "searched"}, {}),
     "blocks-64": ("blocks of at most 64 columns", {"max_k": 6}, {}),
-    "saliency-magnitude": ("saliency |w|", {"saliency": "magnitude"}, {}),
+    "saliency-magnitude": ("saliency by magnitude", {"saliency": "magnitude"}, {}),
     "saliency-fisher": ("saliency by the Fisher information", {"saliency": "fisher"}, {}),
     "assignment-density": (
         "row block sizes by density, as published",

@@ -95,9 +95,9 @@ def largest_ratio(results: Results, row: str, least: float) -> tuple[float | Non
     return (float(points[-1][0]), True) if points else (None, False)
 
 
-def _ratio_text(ratio: float | None, open_ended: bool) -> str:
+def _ratio_text(ratio: float | None, open_ended: bool, smallest: int) -> str:
     if ratio is None:
-        return f"below {RATIOS[0]}"
+        return f"below {smallest}"
     return f"at least {ratio:.0f}" if open_ended else f"{ratio:.1f}"
 
 
@@ -117,11 +117,12 @@ def accuracy_table(name: str, results: Results) -> list[str]:
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     ours = largest_ratio(results, "darb", least)
     for method in subject.methods:
-        if not any(accuracies(results, method, ratio) for ratio in RATIOS):
+        run = [ratio for ratio in RATIOS if accuracies(results, method, ratio)]
+        if not run:
             continue
         theirs = largest_ratio(results, method, least)
         cells = [_spread(accuracies(results, method, ratio)) for ratio in RATIOS]
-        cells += [_ratio_text(*theirs), _quotient_text(ours, theirs)]
+        cells += [_ratio_text(*theirs, run[0]), _quotient_text(ours, theirs)]
         lines.append(f"| {TITLES[method]} | " + " | ".join(cells) + " |")
     return lines
 
