@@ -37,6 +37,7 @@ def plot_accuracy(path: Path, name: str, results: dict[tuple[str, int], dict[int
     subject = SUBJECTS[name]
     dense = statistics.fmean(100 * result["integer"] for result in results[("dense", 1)].values())
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    highest = dense
     for method in subject.methods:
         ratios, means, spreads = [], [], []
         for ratio in RATIOS:
@@ -51,6 +52,7 @@ def plot_accuracy(path: Path, name: str, results: dict[tuple[str, int], dict[int
                 spreads.append(statistics.stdev(values) if len(values) > 1 else 0.0)
         if not ratios:
             continue
+        highest = max(highest, *(map(sum, zip(means, spreads, strict=True))))
         ours = method == "darb"
         axes.errorbar(
             ratios,
@@ -71,13 +73,13 @@ def plot_accuracy(path: Path, name: str, results: dict[tuple[str, int], dict[int
         color="grey",
         linewidth=1,
         linestyle="--",
-        label=f"dense less {subject.tolerance} points",
+        label=f"dense less {subject.tolerance:g} points",
     )
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(RATIOS))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.set_ylim(dense - subject.shown, dense + subject.tolerance)
+    axes.set_ylim(dense - subject.shown, highest + 0.05 * subject.shown)
     axes.set_xlabel("pruning ratio, weights a stored slot")
     axes.set_ylabel("integer accuracy on the test part, %")
     axes.set_title(subject.title)
