@@ -24,6 +24,7 @@ class Order(StrEnum):
 
     NATURAL = "natural"
     SPREAD = "spread"
+    SEARCHED = "searched"
 
 
 class Saliency(StrEnum):

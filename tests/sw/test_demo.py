@@ -183,7 +183,11 @@ def test_a_directory_of_the_users_is_left_alone(tmp_path, no_training):
     [
         ({"data": "cifar"}, ValueError, "data must be one of digits, mnist, not 'cifar'"),
         ({"simulator": "vcs"}, ValueError, "simulator must be one of verilator, icarus, not 'vcs'"),
-        ({"order": "sorted"}, ValueError, "order must be one of natural, spread, not 'sorted'"),
+        (
+            {"order": "sorted"},
+            ValueError,
+            "order must be one of natural, spread, searched, not 'sorted'",
+        ),
         ({"saliency": 1}, TypeError, "saliency must be a str, not 1"),
         ({"rows": 1.5}, TypeError, "rows must be an int, not 1.5"),
         ({"seed": None}, TypeError, "seed must be an int, not None"),
