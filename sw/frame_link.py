@@ -155,15 +155,21 @@ class FrameLink:
             raise _BrokenReply(f"nothing more for {self._timeout:g} s")
         return data
 
-    def _reply_to(self, request: Frame) -> bytes:
-        """Return the payload of the next reply, which must be the one to `request`."""
-        end = time.monotonic() + self._timeout
+    def _next_frame(self, end: float) -> Frame:
         header = self._read(HEADER_BYTES, end)
         encoded = header + self._read(frame_size(header) - HEADER_BYTES, end)
         try:
-            reply = Frame.decode(encoded)
+            return Frame.decode(encoded)
         except FrameError as error:
             raise _BrokenReply(str(error)) from None
+
+    def _reply_to(self, request: Frame) -> bytes:
+        """Return the payload of the next reply, which must be the one to `request`."""
+        end = time.monotonic() + self._timeout
+        reply = self._next_frame(end)
+        # A slow board answers an earlier try after the line was silent for long enough.
+        while reply.command & REPLY and 0 < (request.tag - reply.tag) % 256 <= 2 * TRIES:
+            reply = self._next_frame(end)
         if reply.command == ERROR_REPLY and len(reply.payload) == 1:
             code = reply.payload[0]
             if code in _TRANSIENT or code not in _MEANING or reply.tag != request.tag:

@@ -104,6 +104,20 @@ def test_vectors_two_at_a_time(image, network, vectors):
     assert tags == list(range(tags[0], tags[0] + len(tags)))
 
 
+def after_a_late_one(reply):
+    """Put the reply to the request before in front."""
+    frame = Frame.decode(reply)
+    return Frame(frame.command, (frame.tag - 1) % 256, frame.payload).encode() + reply
+
+
+def test_late_replies_to_earlier_tries_are_passed_over(image, network, vectors):
+    board = board_with(image, vectors, faults={0: after_a_late_one, 5: after_a_late_one})
+    with board as port, BoardClient(port) as client:
+        outputs = client.infer(image, vectors)
+        assert client.repeats == 0
+    assert np.array_equal(outputs, reference(network, vectors))
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_broken_reply_is_asked_for_again(image, network, vectors, fault):
     # Request 0 is the identity; the window brings 2 before 1 is answered.
