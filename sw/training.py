@@ -55,8 +55,8 @@ def _device_of(model: nn.Module) -> torch.device:
 def _channels_last(model: nn.Module) -> Iterator[None]:
     """Lay out weights of convolutions channels last, then as before.
 
-    LeNet-5 trains almost twice as fast with them: the layout of a convolution's weights is that
-    of its outputs, and oneDNN need not rearrange these.
+    LeNet-5 trains more than twice as fast with them: the layout of a convolution's weights is that
+    of its outputs, and neither oneDNN nor the pooling need rearrange these.
     """
     moved = [
         parameter
@@ -64,12 +64,18 @@ def _channels_last(model: nn.Module) -> Iterator[None]:
         if parameter.ndim == 4 and parameter.is_contiguous()
     ]
     for parameter in moved:
-        parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        parameter.data = _laid_out(parameter.data, torch.channels_last)
     try:
         yield
     finally:
         for parameter in moved:
-            parameter.data = parameter.data.contiguous()
+            parameter.data = _laid_out(parameter.data, torch.contiguous_format)
+
+
+def _laid_out(weights: torch.Tensor, layout: torch.memory_format) -> torch.Tensor:
+    # `contiguous` leaves the strides of a single channel as they are, for they name no other
+    # place; but oneDNN tells the layout by them.
+    return torch.empty_like(weights, memory_format=layout).copy_(weights)
 
 
 @contextmanager
