@@ -44,7 +44,7 @@ def baseline_verilog(config: BaselineConfig) -> str:
         kinds = ", ".join(kind.__name__ for kind in ENGINES)
         raise TypeError(f"config must be one of {kinds}, not {config!r}")
     engine = ENGINES[type(config)](config=config)
-    return component_verilog(StreamTop(config=config, engine=engine), TOP)
+    return component_verilog(StreamTop(config=config.shared, engine=engine), TOP)
 
 
 def generate_baseline(image: BaselineImage, output: str | Path) -> Path:

@@ -1,20 +1,21 @@
-"""A rival engine with AXI4-Stream ends: the top of its generated Verilog."""
+"""An engine with AXI4-Stream ends alone: the top of a rival engine's generated Verilog."""
 
 from __future__ import annotations
 
 from amaranth.hdl import ClockDomain, DomainRenamer, Module
 from amaranth.lib import wiring
 
-from darb.golden.baselines.config import BaselineConfig
+from darb.golden.config import EngineConfig
 from darb.hw.axi_engine import axi_stream_ports, connect_streams
 
 
 class StreamTop(wiring.Component):
-    """A rival engine between the stream ends of `darb.hw.axi_engine.AxiEngine`, without registers.
+    """An engine between the stream ends of `darb.hw.axi_engine.AxiEngine`, without registers.
 
     Parameters
     ----------
-    config : BaselineConfig
+    config : EngineConfig
+        Of a rival, ``config.shared``.
     engine : wiring.Component
         With ends `i` and `o`.
 
@@ -24,9 +25,9 @@ class StreamTop(wiring.Component):
         See `AxiEngine`; a beat has one byte an activation.
     """
 
-    def __init__(self, *, config: BaselineConfig, engine: wiring.Component) -> None:
-        self._shared, self._engine = config.shared, engine
-        super().__init__(axi_stream_ports(self._shared))
+    def __init__(self, *, config: EngineConfig, engine: wiring.Component) -> None:
+        self._config, self._engine = config, engine
+        super().__init__(axi_stream_ports(config))
 
     def elaborate(self, platform: object) -> Module:
         """Connect the engine."""
@@ -35,5 +36,5 @@ class StreamTop(wiring.Component):
         m.domains.axi = domain = ClockDomain(local=True)
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
         m.submodules.engine = DomainRenamer("axi")(self._engine)
-        connect_streams(m, self, self._engine, self._shared)
+        connect_streams(m, self, self._engine, self._config)
         return m
