@@ -68,24 +68,28 @@ def train_dense(run: Run, *, first: bool) -> dict[str, object]:
     return _measured(run, model, started, validation)
 
 
-def _load_dense(run: Run) -> nn.Module:
+def load_dense(run: Run) -> nn.Module:
+    """Return the trained dense network of a run's subject and seed."""
     model = SUBJECTS[run.subject].network(run.seed)
     model.load_state_dict(torch.load(dense_path(run), weights_only=True))
     return model.eval().to(device())
 
 
-def perform(run: Run, *, first: bool = True) -> dict[str, object]:
-    """Train, prune, retrain and measure; the test part is read once.
+def retrained(run: Run) -> tuple[PrunedModel, float]:
+    """Prune the dense network of a run and train it.
 
-    A ratio out of the method's reach is a result too: its accuracies are None. Only the `first`
-    of several processes keeps the dense network.
+    Returns
+    -------
+    PrunedModel, float
+        And its accuracy on the validation part.
+
+    Raises
+    ------
+    ValueError
+        If the ratio is out of the method's reach.
     """
-    # Sums then run in one order, whatever the cores.
-    torch.set_num_threads(1)
-    if run.ratio == 1:
-        return train_dense(run, first=first)
-    subject, dataset, started = SUBJECTS[run.subject], dataset_of(run.subject), time.perf_counter()
-    dense = _load_dense(run)
+    subject, dataset = SUBJECTS[run.subject], dataset_of(run.subject)
+    dense = load_dense(run)
     sparse = copy.deepcopy(dense)
     for module in sparse.modules():
         # The masks regularise enough.
@@ -99,29 +103,18 @@ def perform(run: Run, *, first: bool = True) -> dict[str, object]:
     if not aids.get("distilled", True):
         how["teacher"] = None
     towards = round(aids.get("admm", 0.0) * subject.pruned_epochs)
-    try:
-        config = run.config(
-            ramp_steps=0 if towards else round(subject.ramp * steps),
-            ramp_every=max(1, steps // 60),
-            regrow_steps=round(aids.get("regrow", 0.0) * steps),
-        )
-        calibration = calibration_of(dataset)
-        if towards:
-            admm = Admm(sparse, config, calibration=calibration).prepare()
-            train(sparse, dataset, towards, admm=admm, **how)
-            pruner = admm.finalize()
-        else:
-            pruner = prune(sparse, config, calibration=calibration)
-    except ValueError as error:
-        if "ratio must be at most" not in str(error):
-            raise
-        missing = {"test": None, "integer": None, "validation": None, "stored": None}
-        return {
-            **{"name": run.name, "subject": run.subject, "row": run.row, "ratio": run.ratio},
-            **{"seed": run.seed, "recipe": run.recipe, "reached": None, "seconds": 0.0},
-            **missing,
-            "reason": str(error),
-        }
+    config = run.config(
+        ramp_steps=0 if towards else round(subject.ramp * steps),
+        ramp_every=max(1, steps // 60),
+        regrow_steps=round(aids.get("regrow", 0.0) * steps),
+    )
+    calibration = calibration_of(dataset)
+    if towards:
+        admm = Admm(sparse, config, calibration=calibration).prepare()
+        train(sparse, dataset, towards, admm=admm, **how)
+        pruner = admm.finalize()
+    else:
+        pruner = prune(sparse, config, calibration=calibration)
     quantization = None
     if aids.get("quantized"):
         quantization = QuantizationAware(
@@ -140,6 +133,32 @@ def perform(run: Run, *, first: bool = True) -> dict[str, object]:
     pruned = pruner.finalize()
     if quantization is not None:
         quantization.finalize()
+    return pruned, validation
+
+
+def perform(run: Run, *, first: bool = True) -> dict[str, object]:
+    """Train, prune, retrain and measure; the test part is read once.
+
+    A ratio out of the method's reach is a result too: its accuracies are None. Only the `first`
+    of several processes keeps the dense network.
+    """
+    # Sums then run in one order, whatever the cores.
+    torch.set_num_threads(1)
+    if run.ratio == 1:
+        return train_dense(run, first=first)
+    started = time.perf_counter()
+    try:
+        pruned, validation = retrained(run)
+    except ValueError as error:
+        if "ratio must be at most" not in str(error):
+            raise
+        missing = {"test": None, "integer": None, "validation": None, "stored": None}
+        return {
+            **{"name": run.name, "subject": run.subject, "row": run.row, "ratio": run.ratio},
+            **{"seed": run.seed, "recipe": run.recipe, "reached": None, "seconds": 0.0},
+            **missing,
+            "reason": str(error),
+        }
     result = _measured(run, pruned, started, validation)
     result["stored"] = pruned.report.stored
     result["reached"] = round(pruned.report.effective_ratio, 3)
