@@ -13,9 +13,10 @@ Each rival X is, in this order:
 A rival's model says only which matrix its memories hold and how its core spends clocks (`Walk`).
 """
 
+from darb.golden.baselines.balanced_order import balanced_order
+from darb.golden.baselines.bsr import BsrConfig, BsrModel, fit_bsr, pack_bsr
 from darb.golden.baselines.config import BaselineConfig
-from darb.golden.baselines.csr import CsrConfig, balanced_order, fit_csr, pack_csr
-from darb.golden.baselines.csr_model import CsrModel
+from darb.golden.baselines.csr import CsrConfig, CsrModel, fit_csr, pack_csr
 from darb.golden.baselines.image import BaselineImage
 from darb.golden.baselines.model import BaselineModel, Outcome, Transfers
 
@@ -23,11 +24,15 @@ __all__ = [
     "BaselineConfig",
     "BaselineImage",
     "BaselineModel",
+    "BsrConfig",
+    "BsrModel",
     "CsrConfig",
     "CsrModel",
     "Outcome",
     "Transfers",
     "balanced_order",
+    "fit_bsr",
     "fit_csr",
+    "pack_bsr",
     "pack_csr",
 ]

@@ -1,105 +1,32 @@
-"""The CSR engine's image: each lane's entries and row lengths in memories of its own."""
+"""The CSR engine's image and model: block rows of one row, one entry a step."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from darb.golden.baselines.config import BaselineConfig, check_power_of_two
-from darb.golden.baselines.image import BaselineImage, check_layer, check_order, pack_rows
-from darb.golden.bitfields import pack_array, pack_struct
+from darb.golden.baselines.block_row import BlockRowConfig, fit_block_rows, pack_block_rows
+from darb.golden.baselines.block_row_model import BlockRowModel
+from darb.golden.baselines.image import BaselineImage
 from darb.golden.config import OutputMode
-from darb.golden.fixed_point import accumulator_magnitude, signed_bits
-from darb.golden.formats.csr import Csr
-from darb.golden.formats.stored_array import check_count
 from darb.golden.network import IntegerLayer
-
-MOST_QUEUE = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class CsrConfig(BaselineConfig):
+class CsrConfig(BlockRowConfig):
     """What fixes the Verilog of a CSR engine.
 
-    Packed row i belongs to lane ``i mod lanes``. Each lane has two memories: ``entries_p``, its
-    rows' entries one after the other, each a value (low bits) and a column; ``lengths_p``, the
-    number of entries of each of its rows.
-
-    Parameters
-    ----------
-    queue_depth : int
-        Rows that a lane can be ahead of the row post-processor; a power of two.
-    entry_depth : int
-        Words in each lane's entry memory.
-    length_bits : int
-        Width of a row's length.
+    Packed row i belongs to lane ``i mod lanes``; a lane is one multiplier. Each lane has two
+    memories: ``entries_p``, its rows' entries one after the other, each a value (low bits) and a
+    column; ``lengths_p``, the number of entries of each of its rows. For the fields see
+    `BlockRowConfig`, where a row is a block row.
     """
 
-    queue_depth: int = 16
-    entry_depth: int
-    length_bits: int
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_power_of_two("queue_depth", self.queue_depth, 1, MOST_QUEUE)
-        check_count("entry_depth", self.entry_depth, 1, 1 << 24)
-        check_count("length_bits", self.length_bits, 1, 15)
-
-    @property
-    def lanes(self) -> int:
-        """Lanes that have a row; a multiplier too many is left out."""
-        return min(self.multipliers, self.rows)
-
-    @property
-    def entry_layout(self) -> dict[str, int]:
-        """Fields of an entry: name to width in bits, lowest first."""
-        return {"value": self.weight_bits, "column": self.column_bits}
-
-    def lane_rows(self, lane: int) -> int:
-        """Return how many rows a lane has."""
-        return -(-(self.rows - lane) // self.lanes)
-
-    @property
-    def memory_shapes(self) -> dict[str, tuple[int, int]]:
-        """(depth, width in bits) of each memory."""
-        entry = (self.entry_depth, sum(self.entry_layout.values()))
-        shapes = super().memory_shapes
-        for lane in range(self.lanes):
-            shapes[f"entries_{lane}"] = entry
-            shapes[f"lengths_{lane}"] = (self.lane_rows(lane), self.length_bits)
-        return shapes
-
-
-def balanced_order(weights: ArrayLike, multipliers: int) -> NDArray[np.int64]:
-    """Return an order of the rows that gives every lane about as many weights.
-
-    Rows are dealt round by round, those with most weights first; in each round the lane that has
-    fewest so far gets the longest row. Ties go by number.
-
-    Parameters
-    ----------
-    weights : array_like of int, shape (M, N)
-    multipliers : int
-
-    Raises
-    ------
-    TypeError
-        If `multipliers` is no int.
-    ValueError
-        If it is below 1.
-    """
-    check_count("multipliers", multipliers, 1)
-    lengths = np.count_nonzero(weights, axis=1)
-    ranked = np.argsort(-lengths, kind="stable")
-    order, totals = np.zeros_like(ranked), np.zeros(multipliers, dtype=np.int64)
-    for first in range(0, len(ranked), multipliers):
-        rows = ranked[first : first + multipliers]
-        takers = np.argsort(totals[: len(rows)], kind="stable")
-        order[first + takers] = rows
-        totals[takers] += lengths[rows]
-    return order
+    block_size: ClassVar[int] = 1
+    blocks_a_step: ClassVar[int] = 1
 
 
 def fit_csr(
@@ -130,31 +57,16 @@ def fit_csr(
     TypeError, ValueError
         If a field is refused, or a weight is wider than `weight_bits`.
     """
-    check_count("multipliers", multipliers, 1)
-    csr = Csr.from_dense(layer.weights, weight_bits=weight_bits)
-    m, n = csr.shape
-    lengths = csr.lengths[check_order(order, m)]
-    lanes = min(multipliers, m)
-    totals = [int(lengths[lane::lanes].sum()) for lane in range(lanes)]
-    clocks = max(m, *totals)
-    if beat is None:
-        beat = 1
-        while -(-n // beat) > clocks:
-            beat *= 2
-    magnitude = accumulator_magnitude(layer.weights, layer.bias, activation_bits)
-    return CsrConfig(
-        multipliers=multipliers,
+    return fit_block_rows(
+        CsrConfig,
+        layer,
         beat=beat,
+        order=order,
+        multipliers=multipliers,
         weight_bits=weight_bits,
         activation_bits=activation_bits,
-        accumulator_bits=max(8, signed_bits(magnitude)),
-        columns=n,
-        rows=m,
-        relu=layer.relu,
-        output_mode=output_mode,
         queue_depth=queue_depth,
-        entry_depth=max(1, *totals),
-        length_bits=max(1, csr.length_bits),
+        output_mode=output_mode,
     )
 
 
@@ -181,30 +93,21 @@ def pack_csr(
     """
     if not isinstance(config, CsrConfig):
         raise TypeError(f"config must be a CsrConfig, not {config!r}")
-    check_layer(layer, config)
-    order = check_order(order, config.rows)
-    csr = Csr.from_dense(layer.weights[order], weight_bits=config.weight_bits)
-    if csr.length_bits > config.length_bits:
-        raise ValueError(
-            f"rows must have lengths of {config.length_bits} bits, not {int(csr.lengths.max())}"
-        )
-    magnitude = accumulator_magnitude(layer.weights, layer.bias, config.activation_bits)
-    if signed_bits(magnitude) > config.accumulator_bits:
-        raise ValueError(f"accumulators must fit {config.accumulator_bits} bits, not {magnitude}")
-    memories = {"rows": pack_rows(layer, config, order)}
-    lane_of = csr.entry_rows() % config.lanes
-    for lane in range(config.lanes):
-        mine = lane_of == lane
-        count = int(mine.sum())
-        if count > config.entry_depth:
-            raise ValueError(
-                f"lane {lane} must have at most {config.entry_depth} entries, not {count}"
-            )
-        entries = np.zeros((2, config.entry_depth), dtype=np.int64)
-        entries[:, :count] = csr.values[mine], csr.columns[mine]
-        memories[f"entries_{lane}"] = pack_struct(
-            config.entry_layout, {"value": entries[0], "column": entries[1]}
-        )
-        lengths = csr.lengths[lane :: config.lanes, None]
-        memories[f"lengths_{lane}"] = pack_array(lengths, config.length_bits)
-    return BaselineImage(config, memories)
+    return pack_block_rows(layer, config, order)
+
+
+class CsrModel(BlockRowModel):
+    """Golden model of the CSR engine.
+
+    Parameters
+    ----------
+    image : BaselineImage
+        Of `pack_csr`.
+
+    Raises
+    ------
+    TypeError
+        If its config is no `CsrConfig`.
+    """
+
+    config_kind = CsrConfig

@@ -61,7 +61,7 @@ def test_a_fit_is_the_smallest_and_the_beat_the_narrowest_that_keeps_up():
     assert config.input_beats <= max(busiest, 20) < -(-100 // (config.beat // 2 or 1))
     with pytest.raises(ValueError, match=f"lane . must have at most {busiest - 1} entries, not "):
         pack_csr(layer, replace(config, entry_depth=busiest - 1))
-    with pytest.raises(ValueError, match=r"rows must have lengths of . bits, not \d+"):
+    with pytest.raises(ValueError, match=r"lengths must fit . bits, not \d+"):
         pack_csr(layer, replace(config, length_bits=config.length_bits - 1))
     with pytest.raises(ValueError, match=r"accumulators must fit \d+ bits, not \d+"):
         pack_csr(layer, replace(config, accumulator_bits=config.accumulator_bits - 1))
