@@ -1,6 +1,8 @@
-"""Random layers for rival engines: rows of every length, no pattern."""
+"""Random layers for rival engines: rows of every length, single weights or blocks, no pattern."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,6 +42,33 @@ def random_layer(
         patterns=(Pattern(0),) * m,
         columns=np.arange(n),
     )
+
+
+def random_block_layer(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    *,
+    block_size: int,
+    density: float,
+    empty: float = 0.1,
+    **numbers: object,
+) -> IntegerLayer:
+    """Return a layer of about `density` in blocks, a share `empty` of block rows without any.
+
+    Some block rows are nearly full, others nearly empty; most blocks have zeros inside, and one
+    block in eight a single weight. `numbers` are those of `random_layer`.
+    """
+    layer = random_layer(rng, shape, density=0.8, empty=0.0, uneven=False, **numbers)
+    grid = tuple(-(-side // block_size) for side in shape)
+    each = density * rng.exponential(1.0, grid[0])
+    each[rng.random(grid[0]) < empty] = 0
+    area = np.ones((1, block_size, block_size), dtype=bool)
+    corner = np.zeros_like(area)
+    corner[0, rng.integers(block_size), rng.integers(block_size)] = True
+    parts = np.where(rng.random(grid)[..., None, None] < 0.125, corner, area)
+    parts = parts & (rng.random(grid) < each[:, None])[..., None, None]
+    kept = parts.transpose(0, 2, 1, 3).reshape(grid[0] * block_size, -1)
+    return replace(layer, weights=layer.weights * kept[: shape[0], : shape[1]])
 
 
 def layer_reference(

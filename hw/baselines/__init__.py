@@ -1,6 +1,7 @@
 """Rival engines, one layer each; `darb.golden.baselines` says what they have in common."""
 
+from darb.hw.baselines.bsr_engine import BsrEngine
 from darb.hw.baselines.csr_engine import CsrEngine
 from darb.hw.baselines.simulation import baseline_verilog, generate_baseline, simulate_baseline
 
-__all__ = ["CsrEngine", "baseline_verilog", "generate_baseline", "simulate_baseline"]
+__all__ = ["BsrEngine", "CsrEngine", "baseline_verilog", "generate_baseline", "simulate_baseline"]

@@ -16,24 +16,27 @@ from darb.hw.memory import Ram
 class ActivationCopy(wiring.Component):
     """Two buffers of a whole vector: one is filled from the stream while the other is read.
 
-    A word is a beat; `activation` follows `column` by two clocks: the array's register, then the
+    A word is a beat; `activations` follow `column` by two clocks: the array's register, then the
     register that picks from the beat. One read and one write a clock.
 
     Parameters
     ----------
     config : BaselineConfig
+    size : int
+        Neighbouring activations that are read at once; a power of two, at most a beat.
 
     Attributes
     ----------
     load_en, load_half, load_addr, load_data : In
         Write one beat; from `VectorLoader`.
-    column : In(column_bits)
+    column : In(address_bits(ceil(columns / size)))
+        Number of the first one, divided by `size`.
     half : In(1)
-    activation : Out(signed(activation_bits))
+    activations : Out(data.ArrayLayout(signed(activation_bits), size))
     """
 
-    def __init__(self, *, config: BaselineConfig) -> None:
-        self._config = config
+    def __init__(self, *, config: BaselineConfig, size: int = 1) -> None:
+        self._config, self._size = config, size
         activation = signed(config.activation_bits)
         super().__init__(
             {
@@ -41,9 +44,9 @@ class ActivationCopy(wiring.Component):
                 "load_half": In(1),
                 "load_addr": In(address_bits(config.input_beats)),
                 "load_data": In(data.ArrayLayout(activation, config.beat)),
-                "column": In(config.column_bits),
+                "column": In(address_bits(-(-config.columns // size))),
                 "half": In(1),
-                "activation": Out(activation),
+                "activations": Out(data.ArrayLayout(activation, size)),
             }
         )
 
@@ -51,7 +54,7 @@ class ActivationCopy(wiring.Component):
         """Build the copy."""
         m = Module()
         beat, bits = self._config.beat, len(self.load_addr)
-        inside = (beat - 1).bit_length()
+        inside = (beat // self._size - 1).bit_length()
         # A power of two deep, so that no address, however stale, leaves the memory.
         m.submodules.words = words = Ram(width=beat * self._config.activation_bits, depth=2 << bits)
         address = Signal(bits)
@@ -67,6 +70,6 @@ class ActivationCopy(wiring.Component):
         # A signal of no bits would be one of two in Verilog.
         if inside:
             place = delay(m, self.column[:inside], GATHER - 1, name="place")
-            chosen = words.data.word_select(place, self._config.activation_bits)
-        m.d.sync += self.activation.eq(chosen)
+            chosen = words.data.word_select(place, self._size * self._config.activation_bits)
+        m.d.sync += self.activations.eq(chosen)
         return m

@@ -11,12 +11,14 @@ import numpy as np
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
+from darb.golden.baselines.bsr import BsrConfig
 from darb.golden.baselines.config import BaselineConfig
 from darb.golden.baselines.csr import CsrConfig
 from darb.golden.baselines.image import BaselineImage
 from darb.golden.baselines.model import BaselineModel
 from darb.golden.fixed_point import check_vectors
 from darb.golden.output_directory import replaced_directory
+from darb.hw.baselines.bsr_engine import BsrEngine
 from darb.hw.baselines.csr_engine import CsrEngine
 from darb.hw.baselines.stimulus import baseline_beats
 from darb.hw.baselines.stream_top import StreamTop
@@ -26,7 +28,10 @@ from darb.hw.simulators import find_simulator
 from darb.hw.stimulus import from_words
 from darb.hw.verilog import ENGINE_FILES, TOP, VERILOG, component_verilog
 
-ENGINES: dict[type[BaselineConfig], Callable[..., wiring.Component]] = {CsrConfig: CsrEngine}
+ENGINES: dict[type[BaselineConfig], Callable[..., wiring.Component]] = {
+    CsrConfig: CsrEngine,
+    BsrConfig: BsrEngine,
+}
 """The engine of each kind of config."""
 
 

@@ -19,7 +19,7 @@ class SumQueue(wiring.Component):
     Parameters
     ----------
     width : int
-        Bits of a signed sum.
+        Bits of a signed sum, or of several that go together.
     depth : int
         A power of two.
 

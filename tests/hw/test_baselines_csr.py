@@ -4,50 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sparse_layers import layer_reference, random_layer
-from stream_ends import run_streams
+from engine_against_golden import check_engine
+from sparse_layers import random_layer
 
 from darb.golden import OutputMode
 from darb.golden.baselines import CsrModel, balanced_order, fit_csr, pack_csr
 from darb.hw.baselines import CsrEngine
-from darb.hw.baselines.stimulus import baseline_beats
 
-VECTORS = 7
 MODES = (OutputMode.ACTIVATIONS, OutputMode.ACCUMULATORS)
 ENDS = ((0, 0), (0.4, 0), (0, 0.9), (0.3, 0.5))
 
 
-def check(layer, seed, *, idle=0.0, blocked=0.0, sort=False, vectors=VECTORS, **fields):
-    """Hold one run of the engine against golden, and golden against plain arithmetic."""
-    rng = np.random.default_rng(seed)
+def check(layer, seed, *, sort=False, fields, **run):
+    """Hold one run of the engine against golden."""
     order = balanced_order(layer.weights, fields["multipliers"]) if sort else None
     config = fit_csr(layer, order=order, **fields)
     image = pack_csr(layer, config, order=order)
-    model = CsrModel(image)
-    half = 1 << (config.activation_bits - 1)
-    given = rng.integers(-half, half, (vectors, config.columns))
-    given[0], given[-1] = -half, half - 1
-    expected = model.run(given)
-    free = model.outcome()
-    words, lasts, inputs, outputs, valids, readies = run_streams(
-        CsrEngine(config=config, memories=image.memories),
-        baseline_beats(config, given).view(np.int8),
-        rng,
-        beats=config.input_beats,
-        due=expected.size,
-        tail=2 * free.latency,
-        idle=idle,
-        blocked=blocked,
-    )
-    predicted = model.timeline(vectors, valid=valids, ready=readies)
-    raw = config.output_mode is OutputMode.ACCUMULATORS
-    plain = layer_reference(layer, given, activation_bits=config.activation_bits, raw=raw)
-    assert np.array_equal(expected, plain), f"seed {seed}"
-    assert np.array_equal(np.reshape(words, expected.shape), expected), f"seed {seed}"
-    assert inputs == predicted.inputs.ravel().tolist(), f"seed {seed}"
-    assert outputs == predicted.outputs.ravel().tolist(), f"seed {seed}"
-    assert lasts == ([0] * (config.rows - 1) + [1]) * vectors, f"seed {seed}"
-    return free
+    engine = CsrEngine(config=config, memories=image.memories)
+    return check_engine(engine, CsrModel(image), layer, seed, **run)
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -68,12 +42,14 @@ def test_engine_is_golden_bit_for_bit_and_clock_for_clock(seed):
         seed,
         idle=idle,
         blocked=blocked,
-        multipliers=multipliers,
-        weight_bits=weight_bits,
-        beat=[None, 1, 2, 8][seed // 3 % 4],
-        queue_depth=[1, 2, 16][seed % 3],
-        output_mode=MODES[seed // 7 % 2],
         sort=seed % 2 == 1,
+        fields={
+            "multipliers": multipliers,
+            "weight_bits": weight_bits,
+            "beat": [None, 1, 2, 8][seed // 3 % 4],
+            "queue_depth": [1, 2, 16][seed % 3],
+            "output_mode": MODES[seed // 7 % 2],
+        },
     )
 
 
@@ -92,7 +68,7 @@ def test_engine_is_golden_bit_for_bit_and_clock_for_clock(seed):
 def test_unusual_shapes(shape, density, fields, idle, blocked):
     numbers = {name: fields[name] for name in ("weight_bits", "activation_bits") if name in fields}
     layer = random_layer(np.random.default_rng(shape), shape, density=density, **numbers)
-    check(layer, sum(shape), idle=idle, blocked=blocked, vectors=4, **fields)
+    check(layer, sum(shape), idle=idle, blocked=blocked, vectors=4, fields=fields)
 
 
 def test_one_long_row_holds_up_its_own_lane_alone_while_queues_have_room():
@@ -107,11 +83,12 @@ def test_one_long_row_holds_up_its_own_lane_alone_while_queues_have_room():
         multiplier=ones << 15,
         shift=ones,
     )
-    free = check(layer, 0, multipliers=4, queue_depth=8, beat=8)
+    fields = {"multipliers": 4, "beat": 8}
+    free = check(layer, 0, fields={**fields, "queue_depth": 8})
     # Lane 0 has the long row and seven of one weight, for which a length has to be read.
     assert free.interval == 40 + 7 * 2
     # The other lanes stop behind it where their queues are full.
-    assert check(layer, 0, multipliers=4, queue_depth=1, beat=8).interval > free.interval
+    assert check(layer, 0, fields={**fields, "queue_depth": 1}).interval > free.interval
 
 
 def test_accumulators_exactly_full():
@@ -121,7 +98,7 @@ def test_accumulators_exactly_full():
         bias=[255, -255, 0],
     )
     assert fit_csr(layer, multipliers=2).accumulator_bits == 16
-    check(layer, 1, multipliers=2)
+    check(layer, 1, fields={"multipliers": 2})
 
 
 def test_engine_refuses_what_is_no_config():

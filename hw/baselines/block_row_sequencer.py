@@ -1,4 +1,4 @@
-"""A CSR lane's control: row after row, one entry a clock."""
+"""A lane's control: block row after block row, one entry a clock."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from darb.golden.baselines.csr import CsrConfig
+from darb.golden.baselines.block_row import BlockRowConfig
 from darb.golden.memory_map import address_bits
 from darb.golden.timeline import BUFFERS
 from darb.hw.delay_line import delay
 
 STEP = data.StructLayout({"valid": 1, "first": 1, "last": 1, "final": 1, "half": 1})
-"""What a lane does in a clock. `valid`: takes an entry. `first`, `last`: of its row, of which an
-empty one has a single step that is not valid. `final`: of its vector. `half`: the buffer it reads.
+"""What a lane does in a clock. `valid`: takes an entry. `first`, `last`: of its block row, of which
+an empty one has a single step that is not valid. `final`: of its vector. `half`: the buffer it
+reads.
 """
 
 
-class CsrSequencer(wiring.Component):
+class BlockRowSequencer(wiring.Component):
     """Issues one lane's steps.
 
-    A row begins once its length is known, a vector is in and its sum has room; its steps follow
-    from the next clock on. While the last of them is issued the next row can begin, but no sooner
-    than two clocks after the one before.
+    A block row begins once its length is known, a vector is in and its sums have room; its steps
+    follow from the next clock on. While the last of them is issued the next block row can begin,
+    but no sooner than two clocks after the one before.
 
     Parameters
     ----------
-    config : CsrConfig
+    config : BlockRowConfig
     lane : int
 
     Attributes
@@ -34,9 +35,9 @@ class CsrSequencer(wiring.Component):
     arrived : In(1)
         One more vector is in.
     room : In(1)
-        The row's sum has room.
+        The block row's sums have room.
     begin : Out(1)
-        A row begins and takes that room.
+        A block row begins and takes that room.
     length_en, length_addr : Out; length : In(length_bits)
         The lane's length memory, data two clocks later.
     step : Out(STEP)
@@ -47,7 +48,7 @@ class CsrSequencer(wiring.Component):
         All lanes have finished a vector.
     """
 
-    def __init__(self, *, config: CsrConfig, lane: int) -> None:
+    def __init__(self, *, config: BlockRowConfig, lane: int) -> None:
         self._rows = config.lane_rows(lane)
         super().__init__(
             {
@@ -74,7 +75,7 @@ class CsrSequencer(wiring.Component):
         m.d.comb += [
             self.begin.eq((left <= 1) & known & (vectors != 0) & self.room),
             self.length_en.eq(boot | self.begin),
-            # The address is that of the row after the one whose length stands.
+            # The address is that of the block row after the one whose length stands.
             last_row.eq(self.length_addr == 0),
             ends.eq(now["final"] & now["last"]),
             self.finished.eq(finished != 0),
