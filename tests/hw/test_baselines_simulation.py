@@ -5,10 +5,19 @@ import subprocess
 
 import numpy as np
 import pytest
-from sparse_layers import random_layer
+from sparse_layers import random_block_layer, random_layer
 
 from darb.golden import OutputMode
-from darb.golden.baselines import BaselineConfig, CsrModel, balanced_order, fit_csr, pack_csr
+from darb.golden.baselines import (
+    BaselineConfig,
+    BsrModel,
+    CsrModel,
+    balanced_order,
+    fit_bsr,
+    fit_csr,
+    pack_bsr,
+    pack_csr,
+)
 from darb.hw import Disturbance
 from darb.hw.baselines import baseline_verilog, generate_baseline, simulate_baseline
 from darb.hw.verilog import TOP
@@ -25,6 +34,16 @@ def csr_model(seed, shape, *, multipliers, sort=False, **fields):
     return CsrModel(pack_csr(layer, config, order=order))
 
 
+def bsr_model(seed, shape, *, multipliers, block_size, blocks_a_step=1, sort=False, **fields):
+    """Return the model of a random uneven layer of blocks, some of its block rows empty."""
+    rng = np.random.default_rng(seed)
+    folding = {"block_size": block_size, "blocks_a_step": blocks_a_step}
+    layer = random_block_layer(rng, shape, density=0.3, block_size=block_size)
+    order = balanced_order(layer.weights, multipliers, **folding) if sort else None
+    config = fit_bsr(layer, multipliers=multipliers, order=order, **folding, **fields)
+    return BsrModel(pack_bsr(layer, config, order=order))
+
+
 def random_inputs(seed, model, count):
     """Return vectors over the whole range."""
     config = model.image.config
@@ -34,10 +53,11 @@ def random_inputs(seed, model, count):
 
 @pytest.mark.icarus
 @pytest.mark.parametrize(
-    ("shape", "fields"),
+    ("make", "shape", "fields"),
     [
-        ((45, 61), {"multipliers": 4, "beat": 2, "queue_depth": 4, "sort": True}),
+        (csr_model, (45, 61), {"multipliers": 4, "beat": 2, "queue_depth": 4, "sort": True}),
         (
+            csr_model,
             (10, 37),
             {
                 "multipliers": 16,
@@ -46,11 +66,26 @@ def random_inputs(seed, model, count):
                 "queue_depth": 1,
             },
         ),
+        (
+            bsr_model,
+            (33, 61),
+            {"multipliers": 16, "block_size": 2, "beat": 4, "queue_depth": 4, "sort": True},
+        ),
+        (
+            bsr_model,
+            (21, 50),
+            {
+                "multipliers": 32,
+                "block_size": 4,
+                "blocks_a_step": 2,
+                "output_mode": OutputMode.ACTIVATIONS,
+            },
+        ),
     ],
-    ids=["four lanes", "more multipliers than rows"],
+    ids=["CSR, four lanes", "CSR, lanes to spare", "BSR, four lanes", "BSR, a block row at a time"],
 )
-def test_csr_on_icarus(shape, fields, tmp_path):
-    model = csr_model(shape[0], shape, **fields)
+def test_rival_on_icarus(make, shape, fields, tmp_path):
+    model = make(shape[0], shape, **fields)
     latency = model.outcome().latency
     runs = (
         Disturbance(),
@@ -69,8 +104,16 @@ def test_csr_on_icarus(shape, fields, tmp_path):
     assert results[0].latency == model.outcome().latency
 
 
-def test_csr_on_verilator(tmp_path):
-    model = csr_model(3, (24, 50), multipliers=8)
+@pytest.mark.parametrize(
+    ("make", "fields"),
+    [
+        (csr_model, {"multipliers": 8}),
+        (bsr_model, {"multipliers": 16, "block_size": 2, "blocks_a_step": 2}),
+    ],
+    ids=["CSR", "BSR"],
+)
+def test_rival_on_verilator(make, fields, tmp_path):
+    model = make(3, (24, 50), **fields)
     vectors = random_inputs(3, model, VECTORS)
     (result,) = simulate_baseline(model, vectors, tmp_path / "build")
     assert result.exact
@@ -79,10 +122,18 @@ def test_csr_on_verilator(tmp_path):
 
 @pytest.mark.icarus
 @pytest.mark.parametrize(
-    ("shape", "beat", "queue_depth"), [((9, 20), 4, 16), ((1, 1), 1, 1), ((3, 2), 8, 2)]
+    ("make", "shape", "fields"),
+    [
+        (csr_model, (9, 20), {"multipliers": 4, "beat": 4}),
+        (csr_model, (1, 1), {"multipliers": 4, "beat": 1, "queue_depth": 1}),
+        (csr_model, (3, 2), {"multipliers": 4, "beat": 8, "queue_depth": 2}),
+        (bsr_model, (9, 20), {"multipliers": 16, "block_size": 2, "beat": 8}),
+        (bsr_model, (1, 1), {"multipliers": 4, "block_size": 2, "queue_depth": 1}),
+        (bsr_model, (9, 9), {"multipliers": 32, "block_size": 4, "blocks_a_step": 2}),
+    ],
 )
-def test_csr_verilog_is_plain_2001_and_reproducible(shape, beat, queue_depth, tmp_path):
-    model = csr_model(1, shape, multipliers=4, beat=beat, queue_depth=queue_depth)
+def test_verilog_is_plain_2001_and_reproducible(make, shape, fields, tmp_path):
+    model = make(1, shape, **fields)
     config = model.image.config
     text = baseline_verilog(config)
     assert text == baseline_verilog(config)
@@ -113,7 +164,7 @@ def test_an_output_is_replaced_by_that_of_another_layer(tmp_path):
 
 def test_what_cannot_be_simulated_is_refused(tmp_path):
     config = BaselineConfig(multipliers=1, columns=2, rows=2)
-    with pytest.raises(TypeError, match=r"config must be one of CsrConfig, not BaselineConfig\("):
+    with pytest.raises(TypeError, match=r"config must be one of CsrConfig, .*not BaselineConfig\("):
         baseline_verilog(config)
     model = csr_model(1, (3, 4), multipliers=1)
     with pytest.raises(ValueError, match="vectors must hold at least one vector, not 0"):
