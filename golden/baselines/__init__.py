@@ -19,6 +19,12 @@ from darb.golden.baselines.config import BaselineConfig
 from darb.golden.baselines.csr import CsrConfig, CsrModel, fit_csr, pack_csr
 from darb.golden.baselines.image import BaselineImage
 from darb.golden.baselines.model import BaselineModel, Outcome, Transfers
+from darb.golden.baselines.relative_csc import (
+    RelativeCscConfig,
+    fit_relative_csc,
+    pack_relative_csc,
+)
+from darb.golden.baselines.relative_csc_model import RelativeCscModel
 
 __all__ = [
     "BaselineConfig",
@@ -29,10 +35,14 @@ __all__ = [
     "CsrConfig",
     "CsrModel",
     "Outcome",
+    "RelativeCscConfig",
+    "RelativeCscModel",
     "Transfers",
     "balanced_order",
     "fit_bsr",
     "fit_csr",
+    "fit_relative_csc",
     "pack_bsr",
     "pack_csr",
+    "pack_relative_csc",
 ]

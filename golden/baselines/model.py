@@ -15,7 +15,7 @@ from darb.golden.config import OutputMode
 from darb.golden.fixed_point import check_vectors, requantize
 from darb.golden.timeline import BUFFERS, DRAIN, START, Trace
 
-_SETTLED = 16
+_SETTLED = 8
 _BATCH = 512
 
 
@@ -41,19 +41,23 @@ class Outcome:
     ----------
     multipliers : int
     weights : int
-        Weights of the layer that are not zero: the useful multiply-accumulates a vector.
+        Weights of the layer that are not zero.
+    useful : float
+        Useful multiply-accumulates a vector, a mean: weight not zero, and activation not zero
+        where the vectors are known; else as many as `weights`.
     stored_weights : int
         Weights that the format stores, zeros that pad it included.
     memory_bits : int
         Of all memories that hold the layer, unused words too.
     latency : int
-        Clocks from a lone vector's first beat to its last word, both counted.
+        Clocks from the first vector's first beat to its last word, both counted.
     interval : float
         Mean clocks between vectors that follow one another without a pause.
     """
 
     multipliers: int
     weights: int
+    useful: float
     stored_weights: int
     memory_bits: int
     latency: int
@@ -61,8 +65,11 @@ class Outcome:
 
     @property
     def utilisation(self) -> float:
-        """Useful multiply-accumulates over the multipliers' chances."""
-        return self.weights / (self.multipliers * self.interval)
+        """Useful multiply-accumulates over the multipliers' chances.
+
+        An engine that skips zeros of the vector has fewer of both: compare `interval` too.
+        """
+        return self.useful / (self.multipliers * self.interval)
 
 
 class Walk(Protocol):
@@ -112,7 +119,14 @@ class BaselineModel(ABC):
 
     @abstractmethod
     def walk(self) -> Walk:
-        """Return the core as it is out of reset."""
+        """Return the core as it is out of reset; no activation of its vectors is zero."""
+
+    def walk_through(self, vectors: NDArray[np.int64]) -> Walk:
+        """Return the core as it is out of reset, to compute these vectors, shape (B, N).
+
+        A rival whose clocks depend on them says so here.
+        """
+        return self.walk()
 
     def run(self, vectors: NDArray[np.integer]) -> NDArray[np.int64]:
         """Return what the output stream carries for each vector, shape (B, M).
@@ -148,24 +162,40 @@ class BaselineModel(ABC):
         return outputs
 
     def timeline(
-        self, vectors: int, *, valid: ArrayLike | None = None, ready: ArrayLike | None = None
+        self,
+        vectors: int | NDArray[np.integer],
+        *,
+        valid: ArrayLike | None = None,
+        ready: ArrayLike | None = None,
     ) -> Transfers:
         """Predict every transfer on both streams, whatever the two ends do.
 
         Parameters
         ----------
-        vectors : int
-            B, the vectors sent.
+        vectors : int or ndarray of int, shape (B, N)
+            The vectors sent; or B of them, in which no activation is zero.
         valid, ready : array_like of bool, optional
             See `darb.golden.timeline.timeline`.
+
+        Raises
+        ------
+        TypeError
+            If the vectors are not integers.
+        ValueError
+            If a shape or a value does not fit.
         """
-        config, walk = self.image.config, self.walk()
+        config = self.image.config
+        if isinstance(vectors, int):
+            count, walk = vectors, self.walk()
+        else:
+            vectors = check_vectors(vectors, config.columns, config.activation_bits)
+            count, walk = len(vectors), self.walk_through(vectors)
         source, sink = Trace(valid), Trace(ready)
-        inputs = np.zeros((vectors, config.input_beats), dtype=np.int64)
-        outputs = np.zeros((vectors, config.rows), dtype=np.int64)
+        inputs = np.zeros((count, config.input_beats), dtype=np.int64)
+        outputs = np.zeros((count, config.rows), dtype=np.int64)
         released: list[int] = []
         sent, taken = -1, -1
-        for v in range(vectors):
+        for v in range(count):
             held = v - BUFFERS
             full = held >= 0
             room = max(taken + 1, released[held] if full else 0)
@@ -178,18 +208,39 @@ class BaselineModel(ABC):
             sent = int(outputs[v, -1])
         return Transfers(inputs, outputs)
 
-    def outcome(self) -> Outcome:
+    def outcome(self, vectors: NDArray[np.integer] | None = None) -> Outcome:
         """Return what the engine makes of its layer.
 
-        The interval is the mean of the last 8 of 16 vectors: intervals may alternate, and the
-        first ones find the buffers empty.
+        The vectors are sent over and over, at least 8 in all, and then as many again, of which the
+        interval is the mean: intervals may alternate, and the first ones find the buffers empty.
+
+        Parameters
+        ----------
+        vectors : ndarray of int, shape (B, N), optional
+            By default no activation is zero.
+
+        Raises
+        ------
+        TypeError
+            If the vectors are not integers.
+        ValueError
+            If there are none, or a shape or a value does not fit.
         """
-        transfers = self.timeline(_SETTLED)
+        config, weights = self.image.config, self.dense()
+        half, each = _SETTLED, np.ones(config.columns)
+        if vectors is not None:
+            vectors = check_vectors(vectors, config.columns, config.activation_bits)
+            if not len(vectors):
+                raise ValueError("vectors must hold at least one vector, not 0")
+            half = len(vectors) * -(-_SETTLED // len(vectors))
+            each = np.count_nonzero(vectors, axis=0) / len(vectors)
+            vectors = np.resize(vectors, (2 * half, config.columns))
+        transfers = self.timeline(2 * half if vectors is None else vectors)
         ends = transfers.outputs[:, -1]
-        half = _SETTLED // 2
         return Outcome(
-            multipliers=self.image.config.multipliers,
-            weights=int(np.count_nonzero(self.dense())),
+            multipliers=config.multipliers,
+            weights=int(np.count_nonzero(weights)),
+            useful=float(np.count_nonzero(weights, axis=0) @ each),
             stored_weights=self.stored_weights(),
             memory_bits=self.image.memory_bits,
             latency=int(ends[0] - transfers.inputs[0, 0] + 1),
