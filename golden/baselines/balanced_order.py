@@ -10,13 +10,19 @@ from darb.golden.formats.stored_array import check_count
 
 
 def balanced_order(
-    weights: ArrayLike, multipliers: int, *, block_size: int = 1, blocks_a_step: int = 1
+    weights: ArrayLike,
+    multipliers: int,
+    *,
+    block_size: int = 1,
+    blocks_a_step: int = 1,
+    falling: bool = False,
 ) -> NDArray[np.int64]:
     """Return an order of the rows that gives every lane about as many clocks of work.
 
     Block rows are dealt round by round, the longest first; in each round the lane that has least
-    to do so far gets the longest. Ties go by number. The rows of a block row stay together, and a
-    last block row that lacks rows stays last.
+    to do so far gets the longest. Rounds of long and of short ones then take turns, so that sums
+    come about as often at any time, unless they shall be `falling`. Ties go by number. The rows of a block row stay together, and
+    a last block row that lacks rows stays last.
 
     Parameters
     ----------
@@ -24,6 +30,8 @@ def balanced_order(
     multipliers : int
     block_size, blocks_a_step : int
         See `BsrConfig`; by default those of CSR.
+    falling : bool
+        The longest come first: for engines whose sums all come at a vector's end.
 
     Raises
     ------
@@ -51,4 +59,10 @@ def balanced_order(
         takers = np.argsort(totals[: len(dealt)], kind="stable")
         order[first + takers] = dealt
         totals[takers] += clocks[dealt]
+    if not falling:
+        rounds = order[: whole // lanes * lanes].reshape(-1, lanes)
+        turns = np.arange(len(rounds))
+        turns[1::2] = turns[::-1][: len(turns) // 2]
+        turns[0::2] = np.arange(-(-len(turns) // 2))
+        rounds[:] = rounds[turns]
     return (order[:, None] * block_size + np.arange(block_size)).ravel()[:m]

@@ -170,3 +170,14 @@ def test_layers_and_orders_are_checked():
     rows = {"rows": pack_csr(layer, config).memories["rows"]}
     with pytest.raises(TypeError, match=r"image must have a CsrConfig, not BaselineConfig\("):
         CsrModel(BaselineImage(base, rows))
+
+
+def test_rounds_of_long_and_of_short_rows_take_turns():
+    weights = np.tri(12, 12, dtype=np.int64)
+    lengths = np.count_nonzero(weights, axis=1)
+    turns = lengths[balanced_order(weights, 2)]
+    falling = lengths[balanced_order(weights, 2, falling=True)]
+    assert turns.reshape(-1, 2).sum(axis=1).tolist() == [23, 3, 19, 7, 15, 11]
+    assert falling.reshape(-1, 2).sum(axis=1).tolist() == [23, 19, 15, 11, 7, 3]
+    for lane in range(2):
+        assert sorted(turns[lane::2]) == sorted(falling[lane::2])
