@@ -81,7 +81,7 @@ def _activations(columns: int, *, density: float, seed: int = 1) -> NDArray[np.i
 
 def synthetic(
     shape: tuple[int, int], method: str, ratio: int, *, multipliers: int, density: float
-) -> list[Work]:
+) -> Work:
     """Return one layer of random weights, pruned by its magnitudes.
 
     Parameters
@@ -108,11 +108,11 @@ def synthetic(
             multipliers=multipliers,
         )
         layer = _synthetic_layer(weights, chosen(fold.lanes, fold.rows), seed=ratio)
-        return [Work(layer=layer, vectors=vectors, lanes=fold.lanes, rows=fold.rows)]
+        return Work(layer=layer, vectors=vectors, lanes=fold.lanes, rows=fold.rows)
     kept = None
     if method == "irregular":
         kept = mask(weights, ratio=ratio, method=Irregular())
     elif method != "dense":
         size = int(method.removeprefix("block-"))
         kept = mask(weights, ratio=ratio, method=SquareBlocks(size=size))
-    return [Work(layer=_synthetic_layer(weights, kept, seed=ratio), vectors=vectors)]
+    return Work(layer=_synthetic_layer(weights, kept, seed=ratio), vectors=vectors)
