@@ -16,10 +16,12 @@ from darb.golden.baselines.config import BaselineConfig
 from darb.golden.baselines.csr import CsrConfig
 from darb.golden.baselines.image import BaselineImage
 from darb.golden.baselines.model import BaselineModel
+from darb.golden.baselines.relative_csc import RelativeCscConfig
 from darb.golden.fixed_point import check_vectors
 from darb.golden.output_directory import replaced_directory
 from darb.hw.baselines.bsr_engine import BsrEngine
 from darb.hw.baselines.csr_engine import CsrEngine
+from darb.hw.baselines.relative_csc_engine import RelativeCscEngine
 from darb.hw.baselines.stimulus import baseline_beats
 from darb.hw.baselines.stream_top import StreamTop
 from darb.hw.cocotb_runner import Disturbance, build, run_jobs, stream_job
@@ -31,6 +33,7 @@ from darb.hw.verilog import ENGINE_FILES, TOP, VERILOG, component_verilog
 ENGINES: dict[type[BaselineConfig], Callable[..., wiring.Component]] = {
     CsrConfig: CsrEngine,
     BsrConfig: BsrEngine,
+    RelativeCscConfig: RelativeCscEngine,
 }
 """The engine of each kind of config."""
 
@@ -135,7 +138,7 @@ def simulate_baseline(
     expected = model.run(vectors)
     results = []
     for seen in runs:
-        predicted = model.timeline(len(vectors), valid=seen["valid"], ready=seen["ready"])
+        predicted = model.timeline(vectors, valid=seen["valid"], ready=seen["ready"])
         outputs = from_words(model.image, seen["output_words"])
         result = compare_streams(seen, outputs, expected, predicted)
         results.append(replace(result, seconds=seconds, simulator=tool.version))

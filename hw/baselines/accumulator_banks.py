@@ -1,0 +1,121 @@
+"""A lane's accumulators: one vector's sums grow while another's are taken."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from darb.golden.baselines.relative_csc_model import ADD, BANKS, READ
+from darb.golden.memory_map import address_bits
+from darb.hw.delay_line import delay
+from darb.hw.memory import Ram
+
+
+class AccumulatorBanks(wiring.Component):
+    """Two memories of a sum a row; one product a clock is added, to whatever row.
+
+    A sum is read in the clock of `add`, added to in the next and written in the one after that. A
+    row that comes again before its sum is written gets it from the adder's output instead. Sums
+    are taken row by row from the other bank, and zero is written where one was; out of reset both
+    banks are cleared, a row a clock.
+
+    Parameters
+    ----------
+    rows : int
+    width : int
+        Bits of a signed sum.
+    product_width : int
+        Bits of a signed product.
+
+    Attributes
+    ----------
+    free : Out(1)
+        A vector can be opened.
+    open : In(1)
+        One is; its adds may follow three clocks later.
+    add, row, bank : In
+        Add a product to a row. `bank` is 0 for the first vector, then takes turns.
+    product : In(signed(product_width))
+        One clock later.
+    ends : In(1)
+        The vector's last add, or one without `add` after it.
+    waits : Out(1)
+        A whole vector's sums, or some of them, can be taken.
+    take : In(1)
+        The next row's sum is.
+    total : Out(signed(width))
+        It, one clock later.
+    """
+
+    def __init__(self, *, rows: int, width: int, product_width: int) -> None:
+        self._rows = rows
+        super().__init__(
+            {
+                "free": Out(1),
+                "open": In(1),
+                "add": In(1),
+                "row": In(address_bits(rows)),
+                "bank": In(1),
+                "product": In(signed(product_width)),
+                "ends": In(1),
+                "waits": Out(1),
+                "take": In(1),
+                "total": Out(signed(width)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the banks."""
+        m = Module()
+        width, bits = len(self.total), len(self.row)
+        banks = [Ram(width=width, depth=1 << bits) for _ in range(BANKS)]
+        clearing, taken = Signal(init=1), Signal(bits)
+        taken_bank, taken_last = Signal(), Signal()
+        opened, whole = Signal(range(BANKS + 1)), Signal(range(BANKS + 1))
+        closes = self.take & taken_last
+        m.d.comb += [
+            taken_last.eq(taken == self._rows - 1),
+            self.free.eq(~clearing & (opened != BANKS)),
+            self.waits.eq(whole != 0),
+        ]
+        m.d.sync += [
+            clearing.eq(clearing & ~taken_last),
+            taken_bank.eq(taken_bank ^ closes),
+            opened.eq(opened + self.open - closes),
+            whole.eq(whole + delay(m, self.ends, READ + ADD, name="ends") - closes),
+        ]
+        with m.If(clearing | self.take):
+            m.d.sync += taken.eq(Mux(taken_last, 0, taken + 1))
+
+        assert READ == ADD == 1
+        adds, rows, in_bank = [self.add], [self.row], [self.bank]
+        for age in (1, 2):
+            adds.append(delay(m, adds[-1], 1, name=f"add_{age}"))
+            rows.append(delay(m, rows[-1], 1, name=f"row_{age}"))
+            in_bank.append(delay(m, in_bank[-1], 1, name=f"bank_{age}"))
+        again = [Signal(name=f"again_{age}") for age in (1, 2)]
+        for age, same in enumerate(again, start=1):
+            m.d.sync += same.eq(adds[age] & (rows[age] == self.row) & (in_bank[age] == self.bank))
+        newest, older, before = (
+            Signal(signed(width), name=name) for name in ("newest", "older", "before")
+        )
+        read = Mux(in_bank[1], banks[1].data, banks[0].data).as_signed()
+        m.d.comb += before.eq(Mux(again[0], newest, Mux(again[1], older, read)))
+        m.d.sync += [newest.eq(before + self.product), older.eq(newest)]
+
+        for number, bank in enumerate(banks):
+            m.submodules[f"bank_{number}"] = bank
+            reads, writes = Signal(name=f"reads_{number}"), Signal(name=f"writes_{number}")
+            m.d.comb += [
+                reads.eq(self.add & (self.bank == number)),
+                writes.eq(adds[2] & (in_bank[2] == number)),
+                bank.r_en.eq(1),
+                bank.r_addr.eq(Mux(reads, self.row, taken)),
+                bank.w_en.eq(writes | clearing | (self.take & (taken_bank == number))),
+                bank.w_addr.eq(Mux(writes, rows[2], taken)),
+                bank.w_data.eq(Mux(writes, newest, 0)),
+            ]
+        from_bank = delay(m, taken_bank, 1, name="taken_bank")
+        m.d.comb += self.total.eq(Mux(from_bank, banks[1].data, banks[0].data))
+        return m
