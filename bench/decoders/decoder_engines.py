@@ -13,6 +13,7 @@ from decoder_layers import Work
 from darb.golden import (
     EngineModel,
     IntegerNetwork,
+    OutputMode,
     Pattern,
     fit_config,
     pack,
@@ -34,6 +35,7 @@ from darb.golden.baselines import (
     pack_csr,
     pack_relative_csc,
 )
+from darb.golden.baselines.relative_csc_model import IN_FLIGHT
 from darb.golden.bitfields import to_hex
 from darb.golden.formats import Bsr, Csr, RelativeCsc, StorageBits, packed_storage
 from darb.golden.memory_map import memory_shapes
@@ -51,6 +53,9 @@ from darb.sw.folding import choose_folding
 MULTIPLIERS = (16, 64)
 """P: what a 4 x 4 block takes, and what one of 8 x 8 does."""
 
+
+_NUMBERS = {"output_mode": OutputMode.ACTIVATIONS}
+"""Every engine requantises."""
 
 Parts = list[tuple[wiring.Component, int]]
 """Components, and how often each stands in an engine."""
@@ -92,7 +97,7 @@ def _darb(work: Work, multipliers: int) -> Candidate:
     if lanes is None or rows is None:
         fold = choose_folding(network, multipliers=multipliers)
         lanes, rows = fold.lanes, fold.rows
-    config = fit_config(network, lanes=lanes, rows=rows)
+    config = fit_config(network, lanes=lanes, rows=rows, **_NUMBERS)
     image = pack(network, config)
     layers = EngineModel(image).layers
     plan = schedule(image, layers)
@@ -108,7 +113,7 @@ def _darb(work: Work, multipliers: int) -> Candidate:
         latency=int(lone.outputs[0, -1] - lone.inputs[0, 0]) + 1,
         interval=steady_interval(plan, image),
     )
-    (storage,) = packed_storage(network, lanes=lanes, rows=rows)
+    (storage,) = packed_storage(network, lanes=lanes, rows=rows, **_NUMBERS)
 
     def decoder() -> Parts:
         addresses = BlockIndexDecoder(
@@ -165,7 +170,7 @@ def _csr(*, balanced: bool) -> Callable[[Work, int], Candidate]:
     def candidate(work: Work, multipliers: int) -> Candidate:
         weights = work.layer.weights
         order = balanced_order(weights, multipliers) if balanced else None
-        config = fit_csr(work.layer, multipliers=multipliers, order=order)
+        config = fit_csr(work.layer, multipliers=multipliers, order=order, **_NUMBERS)
         model = CsrModel(pack_csr(work.layer, config, order=order))
         storage, fold = Csr.from_dense(weights).storage(), f"{config.lanes} rows"
         return _rival(model, work, storage, fold=fold, decoder=_row_decoder)
@@ -176,12 +181,13 @@ def _csr(*, balanced: bool) -> Callable[[Work, int], Candidate]:
 def _eie(work: Work, multipliers: int) -> Candidate:
     weights = work.layer.weights
     order = balanced_order(weights, multipliers, falling=True)
-    config = fit_relative_csc(work.layer, multipliers=multipliers, order=order)
+    config = fit_relative_csc(work.layer, multipliers=multipliers, order=order, **_NUMBERS)
     model = RelativeCscModel(pack_relative_csc(work.layer, config, order=order))
     storage = RelativeCsc.from_dense(weights[order], lanes=config.lanes).storage()
 
     def decoder(config: Any) -> Parts:
-        queue = ColumnQueue(layout=column_layout(config), depth=config.queue_depth)
+        places = config.queue_depth + IN_FLIGHT
+        queue = ColumnQueue(layout=column_layout(config), places=places)
         lanes = config.lanes
         return [
             (NonzeroBroadcaster(config=config), 1),
@@ -197,7 +203,7 @@ def _bsr(size: int, *, spread: bool) -> Callable[[Work, int], Candidate]:
         layer, groups = work.layer, multipliers // size**2
         shape = {"block_size": size, "blocks_a_step": 1 if spread else groups}
         order = balanced_order(layer.weights, multipliers, **shape)
-        config = fit_bsr(layer, multipliers=multipliers, order=order, **shape)
+        config = fit_bsr(layer, multipliers=multipliers, order=order, **shape, **_NUMBERS)
         model = BsrModel(pack_bsr(layer, config, order=order))
         storage = Bsr.from_dense(layer.weights, block_size=size).storage()
         fold = f"{config.lanes} block rows" if spread else f"{groups} blocks of a block row"
