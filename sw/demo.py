@@ -19,21 +19,20 @@ from darb.golden import EngineModel, IntegerNetwork, read_image
 from darb.golden.image_file import IMAGE_FILES
 from darb.golden.output_directory import replaced_directory
 from darb.hw.simulation import SimulationResult, simulate
-from darb.hw.simulators import SIMULATORS, find_simulator
+from darb.hw.simulators import find_simulator
 from darb.hw.verilog import ENGINE_FILES, generate
 from darb.sw.checkpoint import load_dense, save_checkpoint
 from darb.sw.datasets import Dataset, digits, mnist
+from darb.sw.demo_settings import DemoSettings
 from darb.sw.exporting import export
-from darb.sw.folding import Folding, check_shape, choose_folding, pattern_network
+from darb.sw.folding import Folding, choose_folding, pattern_network
 from darb.sw.inspection import ImageReport, inspect_image
 from darb.sw.networks import mlp
 from darb.sw.pattern_picture import draw_pattern
 from darb.sw.pruning import PruneConfig, PrunedModel, prune
-from darb.sw.pruning.config import ORDERS, SALIENCIES
 from darb.sw.quantization import quantize, quantize_input
-from darb.sw.recipe import Recipe, prune_and_retrain, recipe_of, train_dense
+from darb.sw.recipe import prune_and_retrain, recipe_of, train_dense
 from darb.sw.training import Epoch, accuracy, calibration_of
-from darb.sw.validation import MOST_SEED, check_choice, check_int, check_ratio
 
 SUMMARY = "summary.json"
 _DEMO_FILES = (
@@ -41,86 +40,10 @@ _DEMO_FILES = (
     *(f"image/{name}" for name in IMAGE_FILES),
     *(f"{folder}/{name}" for folder in ("build", "simulation") for name in ENGINE_FILES),
 )
-MULTIPLIERS = {"digits": 8, "mnist": 32}
-"""Multipliers that keep busy at ratio 16 on each dataset's network."""
 _STORED_VECTORS = 32
 
 Progress = Callable[[str, int, int, str], None]
 """Called with a stage, how much of it is done, of how much, and a note."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoSettings:
-    """What the demo runs.
-
-    Parameters
-    ----------
-    data : {'digits', 'mnist'}
-    data_dir : path, optional
-        Where the idx files of MNIST are.
-    ratio : float
-        Weights a stored weight.
-    lanes, rows : int, optional
-        Shape of the engine; by default the fastest within `multipliers`.
-    multipliers : int, optional
-        By default 8 for digits and 32 for mnist, or ``lanes * rows``.
-    simulator : {'verilator', 'icarus'}
-    vectors : int, optional
-        Test vectors to simulate; by default all of them.
-    seed : int
-        Of everything that training and pruning draw at random; the data's split is always the same.
-    checkpoint : path, optional
-        Trained weights, so that dense training is skipped.
-    order, saliency : str
-        As in `darb.sw.pruning.PruneConfig`.
-    recipe : Recipe, optional
-        Instead of the dataset's own.
-
-    Raises
-    ------
-    TypeError
-        If a field is of the wrong kind.
-    ValueError
-        If a field is out of its range, or `data_dir` is missing for mnist or given for digits.
-    """
-
-    data: str = "digits"
-    data_dir: Path | None = None
-    ratio: float = 16.0
-    lanes: int | None = None
-    rows: int | None = None
-    multipliers: int | None = None
-    simulator: str = "verilator"
-    vectors: int | None = None
-    seed: int = 0
-    checkpoint: Path | None = None
-    order: str = "spread"
-    saliency: str = "activation"
-    recipe: Recipe | None = None
-
-    def __post_init__(self) -> None:
-        check_choice("data", self.data, tuple(MULTIPLIERS))
-        check_choice("simulator", self.simulator, SIMULATORS)
-        check_choice("order", self.order, ORDERS)
-        check_choice("saliency", self.saliency, SALIENCIES)
-        check_ratio(self.ratio)
-        check_int("seed", self.seed, 0, MOST_SEED)
-        if self.vectors is not None:
-            check_int("vectors", self.vectors, 1)
-        check_shape(multipliers=self.multipliers, lanes=self.lanes, rows=self.rows)
-        if self.data == "mnist" and self.data_dir is None:
-            raise ValueError("data_dir must name the directory of the idx files for mnist")
-        if self.data != "mnist" and self.data_dir is not None:
-            raise ValueError(
-                f"data_dir must be left out for {self.data}, not {str(self.data_dir)!r}"
-            )
-
-    @property
-    def most_multipliers(self) -> int:
-        """Multipliers that the engine may spend."""
-        if self.multipliers is not None:
-            return self.multipliers
-        return max(MULTIPLIERS[self.data], (self.lanes or 1) * (self.rows or 1))
 
 
 Tell = Callable[[int, int, str], None]

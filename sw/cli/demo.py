@@ -77,7 +77,8 @@ def demo(
     Ends with status 1 if an output or a cycle count differs from the golden model's.
     """
     from darb.sw.cli.screen import stages
-    from darb.sw.demo import DemoSettings, run_demo
+    from darb.sw.demo import run_demo
+    from darb.sw.demo_settings import DemoSettings
 
     check_output(out)
     settings = DemoSettings(

@@ -12,7 +12,7 @@ from darb.sw.cli.generate import StorageChoice
 
 if TYPE_CHECKING:
     from darb.hw.estimate import ResourceEstimate
-    from darb.sw.planning import Candidate, Plan
+    from darb.sw.board_plan import Candidate, Plan
 
 _CHOSEN = "->"
 _NOTHING_FITS = 1

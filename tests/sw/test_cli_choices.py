@@ -9,7 +9,7 @@ from darb.sw.cli.demo import demo as demo_command
 from darb.sw.cli.export import OutputChoice
 from darb.sw.cli.generate import StorageChoice
 from darb.sw.cli.simulate import Simulator
-from darb.sw.demo import MULTIPLIERS, DemoSettings
+from darb.sw.demo_settings import MULTIPLIERS, DemoSettings
 from darb.sw.pruning.config import ORDERS, SALIENCIES
 from darb.sw.recipe import RECIPES
 

@@ -9,7 +9,8 @@ from matplotlib.image import imread
 
 import darb.sw.demo
 from darb.hw.simulators import ToolMissingError
-from darb.sw.demo import DemoSettings, run_demo
+from darb.sw.demo import run_demo
+from darb.sw.demo_settings import DemoSettings
 from darb.sw.inspection import inspect_image
 from darb.sw.recipe import RECIPES
 

@@ -18,7 +18,8 @@ from darb.hw.boards import find_board
 from darb.hw.estimate import estimate_resources
 from darb.hw.flow.resources import BLOCK_RAM, LUT, MULTIPLIER
 from darb.sw.folding import evaluate_folding
-from darb.sw.planning import plan, sparser_network
+from darb.sw.plan_remedies import sparser_network
+from darb.sw.planning import plan
 
 
 def _network(seed=3, sizes=(48, 40, 10), **choices):
