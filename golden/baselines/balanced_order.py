@@ -21,8 +21,8 @@ def balanced_order(
 
     Block rows are dealt round by round, the longest first; in each round the lane that has least
     to do so far gets the longest. Rounds of long and of short ones then take turns, so that sums
-    come about as often at any time, unless they shall be `falling`. Ties go by number. The rows of a block row stay together, and
-    a last block row that lacks rows stays last.
+    come about as often at any time, unless they shall be `falling`. Ties go by number. The rows of
+    a block row stay together, and a last block row that lacks rows stays last.
 
     Parameters
     ----------
