@@ -17,7 +17,7 @@ from darb.golden.image import Image
 from darb.golden.loading import loading_writes
 from darb.golden.register_map import Storage
 from darb.golden.timeline import schedule
-from darb.hw.simulators import Simulator
+from darb.hw.simulators import COMPILE_ARGUMENTS, Simulator
 from darb.hw.stimulus import to_beats
 from darb.hw.verilog import TOP, VERILOG
 
@@ -112,18 +112,16 @@ def build(
     SimulationError
         If the compiler refuses it.
     """
-    sources = [directory / name for name in verilog]
-    verilator = simulator.name == "verilator"
-    if verilator:
-        sources = [_place("verilator.vlt", directory), *sources]
-        arguments = ["--no-public-flat-rw", "--x-assign", "fast"]
-    else:
-        # As SystemVerilog, an always @* whose inputs keep their first values would stay at x;
+    sources, arguments = [directory / name for name in verilog], COMPILE_ARGUMENTS[simulator.name]
+    if simulator.name == "verilator":
+        # Seen from sim_build: the C++ names its sources, and shall be the same in every directory.
+        placed = _place("verilator.vlt", directory)
+        arguments = [*arguments, *(f"../{path.name}" for path in (placed, *sources))]
+        sources = []
+    elif waves:
         # cocotb's own recorder for Icarus is SystemVerilog.
-        arguments = ["-g2005"]
-        if waves:
-            sources.append(_place("icarus_waves.v", directory))
-            arguments += ["-s", "icarus_waves"]
+        sources.append(_place("icarus_waves.v", directory))
+        arguments = [*arguments, "-s", "icarus_waves"]
     log = directory / "build.log"
     with simulator.active():
         try:
@@ -132,7 +130,7 @@ def build(
                 hdl_toplevel=TOP,
                 build_dir=directory / "sim_build",
                 build_args=arguments,
-                waves=waves and verilator,
+                waves=waves and simulator.name == "verilator",
                 always=True,
                 timescale=("1ns", "1ps"),
                 log_file=log,
