@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import sys
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from decoder_grid import NETWORK, RUNS
 from decoder_layers import VECTORS, Work
 
 from darb.golden import IntegerLayer, IntegerNetwork
@@ -23,9 +24,7 @@ from darb.sw.training import calibration_of
 sys.path.append(str(Path(__file__).parents[1] / "pruning"))
 
 from reference_grid import METHODS, Run, dataset_of
-from reference_run import dense_path, load_dense, perform_and_keep, retrained
-
-SUBJECT = "lenet-300-100"
+from reference_run import dense_path, load_dense, perform_and_keep, retrained, write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,7 @@ class Network:
 
 def _fold(run: Run, multipliers: int) -> tuple[int, int]:
     """Return the fold that finishes the network soonest, judged by the masks before training."""
-    calibration = calibration_of(dataset_of(SUBJECT))
+    calibration = calibration_of(dataset_of(NETWORK))
 
     def patterns(lanes: int, rows: int) -> IntegerNetwork:
         settings = {**run.settings, "lanes": lanes, "rows": rows}
@@ -76,9 +75,8 @@ def _compact(network: IntegerNetwork, index: int) -> IntegerLayer:
     )
 
 
-@cache
 def lenet(method: str, ratio: int, *, multipliers: int) -> Network:
-    """Prune, retrain and quantise as the reference runs do with their first seed.
+    """Return a network pruned as the reference runs do with their first seed; kept once trained.
 
     Parameters
     ----------
@@ -88,15 +86,25 @@ def lenet(method: str, ratio: int, *, multipliers: int) -> Network:
     multipliers : int
         P, which DARB's patterns are chosen for.
     """
-    torch.set_num_threads(1)
-    run, fold = Run(subject=SUBJECT, row="dense", ratio=1, seed=0), {}
-    if not dense_path(run).is_file():
-        perform_and_keep(run)
-    dataset = dataset_of(SUBJECT)
-    calibration = calibration_of(dataset)
-    pruned: object = load_dense(run)
+    run = Run(subject=NETWORK, row="dense", ratio=1, seed=0)
     if method != "dense":
         run = dataclasses.replace(run, row=method, ratio=ratio, settings=dict(METHODS[method]))
+    path = RUNS / f"network-{multipliers}-{run.name}-{run.recipe}.pickle"
+    if not path.is_file():
+        network = _trained(run, multipliers)
+        write(path, lambda part: part.write_bytes(pickle.dumps(network)))
+    return pickle.loads(path.read_bytes())
+
+
+def _trained(run: Run, multipliers: int) -> Network:
+    torch.set_num_threads(1)
+    dense, fold = Run(subject=NETWORK, row="dense", ratio=1, seed=0), {}
+    if not dense_path(dense).is_file():
+        perform_and_keep(dense)
+    dataset = dataset_of(NETWORK)
+    calibration = calibration_of(dataset)
+    pruned: object = load_dense(run)
+    if run.ratio > 1:
         if run.settings["method"] == "darb":
             fold = dict(zip(("lanes", "rows"), _fold(run, multipliers), strict=True))
             run = dataclasses.replace(run, settings={**run.settings, **fold})

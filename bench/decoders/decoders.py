@@ -87,12 +87,16 @@ def measure(case: Case, *, places: bool, progress: BuildProgress) -> dict[str, o
 
 
 def main(
+    engines: Annotated[list[str] | None, typer.Argument(metavar="[ENGINE]...")] = None,
     places: Annotated[
         bool, typer.Option("--place/--no-place", help="Place and route; some minutes an engine.")
     ] = True,
     page: Annotated[bool, typer.Option(help="Write docs/results/decoders.md afterwards.")] = True,
 ) -> None:
-    """Measure what is not measured yet, then write the page."""
+    """Measure what is not measured yet of these engines, or of all; then write the page."""
+    for name in engines or ():
+        if name not in CONTENDERS:
+            raise typer.BadParameter(f"must be of {', '.join(CONTENDERS)}, not {name!r}")
     console = Console()
     columns = (
         TextColumn("{task.description}"),
@@ -100,7 +104,12 @@ def main(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    due = [case for case in cases() if case.shape is not None or "DARB_MNIST_DIR" in os.environ]
+    readable = "DARB_MNIST_DIR" in os.environ
+    due = [
+        case
+        for case in cases()
+        if (not engines or case.engine in engines) and (case.shape is not None or readable)
+    ]
     RUNS.mkdir(parents=True, exist_ok=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("cases", total=len(due))
