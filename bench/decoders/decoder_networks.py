@@ -89,7 +89,9 @@ def lenet(method: str, ratio: int, *, multipliers: int) -> Network:
     run = Run(subject=NETWORK, row="dense", ratio=1, seed=0)
     if method != "dense":
         run = dataclasses.replace(run, row=method, ratio=ratio, settings=dict(METHODS[method]))
-    path = RUNS / f"network-{multipliers}-{run.name}-{run.recipe}.pickle"
+    # Only DARB's patterns are chosen for an engine.
+    engine = f"-{multipliers}" if run.settings.get("method") == "darb" else ""
+    path = RUNS / f"network-{run.name}-{run.recipe}{engine}.pickle"
     if not path.is_file():
         network = _trained(run, multipliers)
         write(path, lambda part: part.write_bytes(pickle.dumps(network)))
