@@ -38,10 +38,15 @@ PICK_TO_COUNT = BROADCAST + FETCH + COUNT
 """Pick of a non-zero to the clock in which a lane queues it or, its column empty, drops it."""
 PICK_TO_BEGIN = PICK_TO_COUNT + QUEUE
 """Pick of a non-zero to the first clock in which a lane can begin it."""
-IN_FLIGHT = PICK_TO_BEGIN
-"""Picks on their way to a lane that never lets one wait."""
+ROOM = 1
+"""A lane's free places to the clock in which the broadcast knows of them; one pick may be between.
+"""
+IN_FLIGHT = PICK_TO_BEGIN + ROOM
+"""Picks on their way to a lane that never lets one wait, and the one that is between."""
 STEP_TO_TAKE = FETCH + PLACE + READ + ADD + WRITE
-"""A lane's last step of a vector to the first clock in which its sums may be taken."""
+"""Lanes' last step of a vector to the first clock in which its sums may be taken."""
+LEAST_VECTOR = 2
+"""Clocks between two vectors that all lanes are through with, at least."""
 TAKE_TO_WRITE = FETCH + POST
 """From the clock in which a row's sum is taken to the one in which its result is written."""
 
@@ -50,16 +55,16 @@ class RelativeCscWalk:
     """The broadcast, the lanes behind their queues, their accumulators and the one way out.
 
     Beats without a non-zero activation are not stored. Of the others, one stands where its
-    non-zeros are picked, lowest column first, one a clock while every lane has a free place, of
-    ``queue_depth + IN_FLIGHT``, and the next stands behind it. A vector without non-zeros has one
-    pick, of no column.
+    non-zeros are picked, lowest column first, one a clock while every lane has two free places of
+    ``queue_depth + IN_FLIGHT``, as it was the clock before, and the next stands behind it. A
+    vector without non-zeros has one pick, of no column.
 
     A lane gives a picked column's place free `PICK_TO_COUNT` after it where it has no entries
     there, unless the column is the vector's last; else in the clock t in which it begins it. With
     n entries its steps are t + 1 to t + n, or one idle step, and it begins its next column at
     t + n. It begins a vector once the sums of the one two before have been taken.
 
-    Sums are taken in packed order, one a clock, each lane's once its vector is through; a vector's
+    Once all lanes are through with a vector its sums are taken in packed order, one a clock, the
     first when half the output buffer is free.
 
     Parameters
@@ -80,12 +85,13 @@ class RelativeCscWalk:
         self._config, self._counts, self._nonzero = config, counts, nonzero
         self._lanes = np.arange(config.lanes)
         self._vectors = 0
-        # A place for each that a lane may have: when it was, or will be, given free.
-        self._freed = np.full((config.lanes, config.queue_depth + IN_FLIGHT), -1)
+        # When each of a lane's places but one was, or will be, given free.
+        self._freed = np.full((config.lanes, config.queue_depth + IN_FLIGHT - 1), -1)
+        self._room = 0
         # Out of reset a lane clears its accumulators, one row a clock.
         self._next_begin = np.array([config.lane_rows(lane) for lane in self._lanes])
         self._drained = deque([np.full(config.lanes, -1)] * BANKS, BANKS)
-        self._moved, self._picked, self._last_taken = 0, -1, -1
+        self._moved, self._picked, self._whole, self._last_taken = 0, -1, -1, -1
 
     def vector(self, arrived: int, output_free: int) -> tuple[int, int]:
         """Compute one more vector; see `darb.golden.baselines.model.Walk`."""
@@ -94,7 +100,6 @@ class RelativeCscWalk:
         for columns in self._beats():
             read = max(arrived, self._moved)
             self._moved = max(read + BEAT_READ, self._picked)
-            self._picked = max(self._picked, self._moved)
             for column, last in columns:
                 self._pick(column, last)
         taken = self._take(output_free)
@@ -117,7 +122,11 @@ class RelativeCscWalk:
 
     def _pick(self, column: int | None, last: bool) -> None:
         """Pick one non-zero; every lane begins its column or drops it."""
-        pick = max(self._picked, int(self._freed.min(axis=1).max())) + 1
+        # Room without and with the last pick, which the clock after it does not know of.
+        unaware, self._room = self._room, int(self._freed.min(axis=1).max()) + ROOM + 1
+        pick, next_clock = max(self._picked, self._moved) + 1, self._picked + 1
+        if pick > next_clock or pick < unaware:
+            pick = max(pick, next_clock + ROOM, self._room)
         counts = np.zeros_like(self._lanes) if column is None else self._counts[column]
         begin = np.maximum(pick + PICK_TO_BEGIN, self._next_begin)
         freed = begin
@@ -134,14 +143,13 @@ class RelativeCscWalk:
 
     def _take(self, output_free: int) -> NDArray[np.int64]:
         """Return when each sum of the vector is taken, in packed order."""
-        rows = np.arange(self._config.rows)
-        lane = rows % len(self._lanes)
         # A lane's last step is in the clock in which it could begin its next column.
-        whole = self._next_begin + STEP_TO_TAKE
-        ready = np.maximum(whole[lane], max(self._last_taken + 1, output_free))
-        taken = np.maximum.accumulate(ready - rows) + rows
+        through = int(self._next_begin.max()) + STEP_TO_TAKE
+        self._whole = max(through, self._whole + LEAST_VECTOR)
+        rows = np.arange(self._config.rows)
+        taken = rows + max(self._whole, self._last_taken + 1, output_free)
         drained = np.zeros_like(self._lanes)
-        drained[lane[-len(self._lanes) :]] = taken[-len(self._lanes) :]
+        drained[rows[-len(self._lanes) :] % len(self._lanes)] = taken[-len(self._lanes) :]
         self._drained.append(drained)
         self._last_taken = int(taken[-1])
         return taken

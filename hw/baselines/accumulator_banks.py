@@ -40,10 +40,12 @@ class AccumulatorBanks(wiring.Component):
         One clock later.
     ends : In(1)
         The vector's last add, or one without `add` after it.
-    waits : Out(1)
-        A whole vector's sums, or some of them, can be taken.
+    finished : Out(1)
+        The last add of a vector not yet released came by. Its sums can be taken two clocks later.
+    release : In(1)
+        All lanes have finished a vector.
     take : In(1)
-        The next row's sum is.
+        The next row's sum is taken.
     total : Out(signed(width))
         It, one clock later.
     """
@@ -59,7 +61,8 @@ class AccumulatorBanks(wiring.Component):
                 "bank": In(1),
                 "product": In(signed(product_width)),
                 "ends": In(1),
-                "waits": Out(1),
+                "finished": Out(1),
+                "release": In(1),
                 "take": In(1),
                 "total": Out(signed(width)),
             }
@@ -72,18 +75,18 @@ class AccumulatorBanks(wiring.Component):
         banks = [Ram(width=width, depth=1 << bits) for _ in range(BANKS)]
         clearing, taken = Signal(init=1), Signal(bits)
         taken_bank, taken_last = Signal(), Signal()
-        opened, whole = Signal(range(BANKS + 1)), Signal(range(BANKS + 1))
+        opened, finished = Signal(range(BANKS + 1)), Signal(range(BANKS + 1))
         closes = self.take & taken_last
         m.d.comb += [
             taken_last.eq(taken == self._rows - 1),
             self.free.eq(~clearing & (opened != BANKS)),
-            self.waits.eq(whole != 0),
+            self.finished.eq(finished != 0),
         ]
         m.d.sync += [
             clearing.eq(clearing & ~taken_last),
             taken_bank.eq(taken_bank ^ closes),
             opened.eq(opened + self.open - closes),
-            whole.eq(whole + delay(m, self.ends, READ + ADD, name="ends") - closes),
+            finished.eq(finished + self.ends - self.release),
         ]
         with m.If(clearing | self.take):
             m.d.sync += taken.eq(Mux(taken_last, 0, taken + 1))
@@ -104,16 +107,20 @@ class AccumulatorBanks(wiring.Component):
         m.d.comb += before.eq(Mux(again[0], newest, Mux(again[1], older, read)))
         m.d.sync += [newest.eq(before + self.product), older.eq(newest)]
 
+        cleared = delay(m, taken, 1, name="taken")
         for number, bank in enumerate(banks):
             m.submodules[f"bank_{number}"] = bank
             reads, writes = Signal(name=f"reads_{number}"), Signal(name=f"writes_{number}")
+            # A clock after the sum is read, so that a take does not also decide what is written.
+            clears = Signal(name=f"clears_{number}")
+            m.d.sync += clears.eq(clearing | (self.take & (taken_bank == number)))
             m.d.comb += [
                 reads.eq(self.add & (self.bank == number)),
                 writes.eq(adds[2] & (in_bank[2] == number)),
                 bank.r_en.eq(1),
                 bank.r_addr.eq(Mux(reads, self.row, taken)),
-                bank.w_en.eq(writes | clearing | (self.take & (taken_bank == number))),
-                bank.w_addr.eq(Mux(writes, rows[2], taken)),
+                bank.w_en.eq(writes | clears),
+                bank.w_addr.eq(Mux(writes, rows[2], cleared)),
                 bank.w_data.eq(Mux(writes, newest, 0)),
             ]
         from_bank = delay(m, taken_bank, 1, name="taken_bank")

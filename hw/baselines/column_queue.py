@@ -24,8 +24,8 @@ class ColumnQueue(wiring.Component):
 
     Attributes
     ----------
-    full : Out(1)
-        No place can be reserved.
+    room : Out(1)
+        Two places can be reserved, so that one can in the next clock, whatever this one brings.
     reserve : In(1)
     write, item : In
         An item with a reserved place.
@@ -41,7 +41,7 @@ class ColumnQueue(wiring.Component):
         self._layout, self._places = layout, places
         super().__init__(
             {
-                "full": Out(1),
+                "room": Out(1),
                 "reserve": In(1),
                 "write": In(1),
                 "item": In(layout),
@@ -60,7 +60,7 @@ class ColumnQueue(wiring.Component):
         free = Signal(range(self._places + 1), init=self._places)
         behind = Signal.like(free, init=0)
         m.d.comb += [
-            self.full.eq(free == 0),
+            self.room.eq(free > 1),
             words.w_en.eq(self.write),
             words.w_data.eq(self.item),
             words.r_en.eq((behind != 0) & (~self.waits | self.take)),

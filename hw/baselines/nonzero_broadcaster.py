@@ -46,7 +46,7 @@ class NonzeroBroadcaster(wiring.Component):
     release : Out(1)
         A vector was read to its end. Registered.
     room : In(1)
-        All lanes have a place for a pick.
+        All lanes had two places for picks the clock before.
     pick : Out(1)
         One is picked and takes that place.
     column_read, even_addr, odd_addr : Out

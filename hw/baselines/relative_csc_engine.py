@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from darb.golden.baselines.relative_csc import RelativeCscConfig
+from darb.golden.baselines.relative_csc_model import BANKS
 from darb.golden.bitfields import Words
 from darb.hw.baselines.nonzero_beats import NonzeroBeats
 from darb.hw.baselines.nonzero_broadcaster import NonzeroBroadcaster
@@ -77,6 +78,15 @@ class RelativeCscEngine(wiring.Component):
         lanes = [
             RelativeCscLane(config=config, lane=p, memories=memories) for p in range(config.lanes)
         ]
+        # What concerns all lanes goes through a register before it goes back to them: they are all
+        # over the chip.
+        release, whole = Signal(), Signal(range(BANKS + 1))
+        all_finished = Cat(lane.finished for lane in lanes).all()
+        m.d.sync += [
+            broadcaster.room.eq(Cat(lane.room for lane in lanes).all()),
+            release.eq(all_finished & ~release),
+            whole.eq(whole + release - (collector.taken & collector.last)),
+        ]
         connect(m, flipped(self.i), loader.i)
         connect(m, result.o, flipped(self.o))
         m.d.comb += [
@@ -94,8 +104,7 @@ class RelativeCscEngine(wiring.Component):
             broadcaster.arrived.eq(loader.waiting),
             broadcaster.count.eq(beats.count),
             broadcaster.beat.eq(beats.beat),
-            broadcaster.room.eq(~Cat(lane.full for lane in lanes).any()),
-            collector.waits.eq(Cat(lane.waits for lane in lanes)),
+            collector.waits.eq((whole != 0).replicate(config.lanes)),
             collector.ready.eq(result.ready),
             collector.last.eq(result.last),
             result.take.eq(collector.taken),
@@ -112,6 +121,7 @@ class RelativeCscEngine(wiring.Component):
                 lane.odd_addr.eq(broadcaster.odd_addr),
                 lane.at_pointers.eq(broadcaster.at_pointers),
                 lane.at_count.eq(broadcaster.at_count),
+                lane.release.eq(release),
                 lane.take.eq(collector.take[p]),
                 collector.data[p][0].eq(lane.total),
             ]

@@ -37,11 +37,11 @@ class RelativeCscLane(wiring.Component):
 
     Attributes
     ----------
-    full : Out(1)
-        There is no place for a pick.
+    room : Out(1)
+        See `ColumnQueue`.
     pick, column_read, even_addr, odd_addr, at_pointers, at_count : In
         From `NonzeroBroadcaster`.
-    waits : Out(1); take : In(1); total : Out(signed(accumulator_bits))
+    finished : Out(1); release, take : In(1); total : Out(signed(accumulator_bits))
         See `AccumulatorBanks`.
     """
 
@@ -50,14 +50,15 @@ class RelativeCscLane(wiring.Component):
         pick = pick_layout(config)
         super().__init__(
             {
-                "full": Out(1),
+                "room": Out(1),
                 "pick": In(1),
                 "column_read": In(1),
                 "even_addr": In(address_bits(config.columns // 2 + 1)),
                 "odd_addr": In(address_bits((config.columns + 1) // 2)),
                 "at_pointers": In(pick),
                 "at_count": In(pick),
-                "waits": Out(1),
+                "finished": Out(1),
+                "release": In(1),
                 "take": In(1),
                 "total": Out(signed(config.accumulator_bits)),
             }
@@ -79,7 +80,7 @@ class RelativeCscLane(wiring.Component):
         self._enqueue(m, queue)
         self._multiply(m, sequencer, banks)
         m.d.comb += [
-            self.full.eq(queue.full),
+            self.room.eq(queue.room),
             queue.reserve.eq(self.pick),
             queue.take.eq(sequencer.take),
             sequencer.waits.eq(queue.waits),
@@ -87,7 +88,8 @@ class RelativeCscLane(wiring.Component):
             sequencer.free.eq(banks.free),
             banks.open.eq(sequencer.open),
             banks.take.eq(self.take),
-            self.waits.eq(banks.waits),
+            banks.release.eq(self.release),
+            self.finished.eq(banks.finished),
             self.total.eq(banks.total),
         ]
         return m
