@@ -25,11 +25,10 @@ QUEUE = 2
 PLACE = 1
 """Entry's skip to its place among the lane's rows."""
 READ = 1
-"""Place to the sum that the accumulator memory holds."""
-ADD = 1
-"""Sum and product to the new sum."""
-WRITE = 1
-"""New sum to the first clock that reads it from the memory."""
+"""Place to the sum that the accumulator memory holds, to which the product is then added."""
+FINISH = 3
+"""Place of a lane's last entry of a vector to the first clock in which its sums may be taken: the
+lane's count, that of all lanes, that of vectors. Every sum is written by then."""
 RELEASE = 2
 """Read of a vector's last beat to the first beat that may overwrite it."""
 BANKS = 2
@@ -43,7 +42,7 @@ ROOM = 1
 """
 IN_FLIGHT = PICK_TO_BEGIN + ROOM
 """Picks on their way to a lane that never lets one wait, and the one that is between."""
-STEP_TO_TAKE = FETCH + PLACE + READ + ADD + WRITE
+STEP_TO_TAKE = FETCH + PLACE + FINISH
 """Lanes' last step of a vector to the first clock in which its sums may be taken."""
 LEAST_VECTOR = 2
 """Clocks between two vectors that all lanes are through with, at least."""

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from darb.golden.baselines.relative_csc_model import ADD, BANKS, READ
+from darb.golden.baselines.relative_csc_model import BANKS, READ
 from darb.golden.memory_map import address_bits
 from darb.hw.delay_line import delay
 from darb.hw.memory import Ram
@@ -15,10 +15,10 @@ from darb.hw.memory import Ram
 class AccumulatorBanks(wiring.Component):
     """Two memories of a sum a row; one product a clock is added, to whatever row.
 
-    A sum is read in the clock of `add`, added to in the next and written in the one after that. A
-    row that comes again before its sum is written gets it from the adder's output instead. Sums
-    are taken row by row from the other bank, and zero is written where one was; out of reset both
-    banks are cleared, a row a clock.
+    A sum is read in the clock of `add`, added to and written in the next. A row that comes in both
+    of them gets its sum from the adder, for the memory does not have it yet. Sums are taken row by
+    row from the other bank, and zero is written where one was; out of reset both banks are
+    cleared, a row a clock.
 
     Parameters
     ----------
@@ -33,15 +33,16 @@ class AccumulatorBanks(wiring.Component):
     free : Out(1)
         A vector can be opened.
     open : In(1)
-        One is; its adds may follow three clocks later.
+        One is; its adds may begin in the next clock.
     add, row, bank : In
         Add a product to a row. `bank` is 0 for the first vector, then takes turns.
     product : In(signed(product_width))
         One clock later.
     ends : In(1)
-        The vector's last add, or one without `add` after it.
+        With the vector's last add, or after it.
     finished : Out(1)
-        The last add of a vector not yet released came by. Its sums can be taken two clocks later.
+        The last add of a vector not yet released came by; its sums can be taken from the next
+        clock on.
     release : In(1)
         All lanes have finished a vector.
     take : In(1)
@@ -91,21 +92,20 @@ class AccumulatorBanks(wiring.Component):
         with m.If(clearing | self.take):
             m.d.sync += taken.eq(Mux(taken_last, 0, taken + 1))
 
-        assert READ == ADD == 1
-        adds, rows, in_bank = [self.add], [self.row], [self.bank]
-        for age in (1, 2):
-            adds.append(delay(m, adds[-1], 1, name=f"add_{age}"))
-            rows.append(delay(m, rows[-1], 1, name=f"row_{age}"))
-            in_bank.append(delay(m, in_bank[-1], 1, name=f"bank_{age}"))
-        again = [Signal(name=f"again_{age}") for age in (1, 2)]
-        for age, same in enumerate(again, start=1):
-            m.d.sync += same.eq(adds[age] & (rows[age] == self.row) & (in_bank[age] == self.bank))
-        newest, older, before = (
-            Signal(signed(width), name=name) for name in ("newest", "older", "before")
-        )
-        read = Mux(in_bank[1], banks[1].data, banks[0].data).as_signed()
-        m.d.comb += before.eq(Mux(again[0], newest, Mux(again[1], older, read)))
-        m.d.sync += [newest.eq(before + self.product), older.eq(newest)]
+        assert READ == 1
+        adding = delay(m, self.add, READ, name="add")
+        row = delay(m, self.row, READ, name="row")
+        in_bank = delay(m, self.bank, READ, name="bank")
+        again, before, after, newest = Signal(), *(Signal(signed(width)) for _ in range(3))
+        read = Mux(in_bank, banks[1].data, banks[0].data).as_signed()
+        m.d.comb += [
+            before.eq(Mux(again, newest, read)),
+            after.eq(before + self.product),
+        ]
+        m.d.sync += [
+            again.eq(adding & (row == self.row) & (in_bank == self.bank)),
+            newest.eq(after),
+        ]
 
         cleared = delay(m, taken, 1, name="taken")
         for number, bank in enumerate(banks):
@@ -116,12 +116,12 @@ class AccumulatorBanks(wiring.Component):
             m.d.sync += clears.eq(clearing | (self.take & (taken_bank == number)))
             m.d.comb += [
                 reads.eq(self.add & (self.bank == number)),
-                writes.eq(adds[2] & (in_bank[2] == number)),
+                writes.eq(adding & (in_bank == number)),
                 bank.r_en.eq(1),
                 bank.r_addr.eq(Mux(reads, self.row, taken)),
                 bank.w_en.eq(writes | clears),
-                bank.w_addr.eq(Mux(writes, rows[2], cleared)),
-                bank.w_data.eq(Mux(writes, newest, 0)),
+                bank.w_addr.eq(Mux(writes, row, cleared)),
+                bank.w_data.eq(Mux(writes, after, 0)),
             ]
         from_bank = delay(m, taken_bank, 1, name="taken_bank")
         m.d.comb += self.total.eq(Mux(from_bank, banks[1].data, banks[0].data))
