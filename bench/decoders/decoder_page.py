@@ -37,7 +37,7 @@ scheme: rows dealt to lanes, 4-bit skips, zeros of the vector skipped.
 - *useful weights*: weights that are not zero. What pads a format is stored, but not useful.
 - *utilisation*: useful weights over multipliers times clocks between vectors, no activation zero.
   No engine here gives more than one row a clock, which is what limits all of them where rows have
-  fewer weights than there are multipliers.
+  fewer weights than there are multipliers; DARB is then folded onto fewer.
 - *decoder*: the components that turn stored words into a weight and its activation's place at a
   multiplier: sequencers, index decoder, what holds lengths, pointers or sections, EIE's queues. In
   place it is what is left of them in the placed engine, alone they are built one by one. Memories

@@ -41,7 +41,7 @@ def draw(
     title : str
     results : mapping
     panels : mapping of str to callable
-        What stands at the axis, and how it is found in a layer's figures.
+        What stands at the axis, and how it is found in a result.
     """
     figure, every = plt.subplots(
         1, len(panels), figsize=(5.5 * len(panels), 4.5), layout="constrained"
@@ -49,7 +49,7 @@ def draw(
     for axes, (label, value) in zip(every, panels.items(), strict=True):
         for engine, (color, line) in _STYLES.items():
             ratios = [ratio for ratio in RATIOS if (engine, ratio) in results]
-            values = [value(results[engine, ratio]["layers"][0]) for ratio in ratios]
+            values = [value(results[engine, ratio]) for ratio in ratios]
             axes.plot(
                 ratios,
                 values,

@@ -25,14 +25,21 @@ def title_of(result: dict) -> str:
     return title if row is None else f"{title}; {row}, ratio {result['ratio']}"
 
 
-def utilisation(layer: dict) -> float:
-    """Return useful weights over multipliers times clocks, in percent."""
-    return 100 * layer["weights"] / (layer["multipliers"] * layer["interval"])
+def utilisation(result: dict) -> float:
+    """Return useful weights over multipliers times clocks, in percent, layer after layer.
+
+    All multipliers count that the engine was given, though a fold may use fewer.
+    """
+    weights = sum(layer["weights"] for layer in result["layers"])
+    clocks = sum(layer["interval"] for layer in result["layers"])
+    return 100 * weights / (result["multipliers"] * clocks)
 
 
-def bits_a_weight(layer: dict) -> float:
+def bits_a_weight(result: dict) -> float:
     """Return all stored bits over useful weights."""
-    return sum(layer["storage"].values()) / layer["weights"]
+    layers = result["layers"]
+    bits = sum(sum(layer["storage"].values()) for layer in layers)
+    return bits / sum(layer["weights"] for layer in layers)
 
 
 def over_ratios(results: dict, figure: Callable[[dict], float]) -> list[str]:
@@ -40,9 +47,7 @@ def over_ratios(results: dict, figure: Callable[[dict], float]) -> list[str]:
     rows = []
     for engine, contender in CONTENDERS.items():
         cells = [
-            f"{figure(results[engine, ratio]['layers'][0]):.1f}"
-            if (engine, ratio) in results
-            else ""
+            f"{figure(results[engine, ratio]):.1f}" if (engine, ratio) in results else ""
             for ratio in RATIOS
         ]
         if any(cells):
@@ -94,7 +99,7 @@ def network(results: Iterable[dict]) -> list[str]:
                 f"{weights:,}",
                 f"{bits:,}",
                 f"{clocks:,.0f}",
-                f"{100 * weights / (result['multipliers'] * clocks):.1f}",
+                f"{utilisation(result):.1f}",
                 "" if zeros == clocks else f"{zeros:,.0f}",
             ]
         )
