@@ -49,6 +49,8 @@ def draw(
     for axes, (label, value) in zip(every, panels.items(), strict=True):
         for engine, (color, line) in _STYLES.items():
             ratios = [ratio for ratio in RATIOS if (engine, ratio) in results]
+            if not ratios:
+                continue
             values = [value(results[engine, ratio]) for ratio in ratios]
             axes.plot(
                 ratios,
