@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darb.golden.baselines.block_row import LEAST_ROW
-from darb.golden.formats.stored_array import check_count
+from darb.golden.formats.stored_array import check_count, check_matrix
 
 
 def balanced_order(
@@ -36,14 +36,15 @@ def balanced_order(
     Raises
     ------
     TypeError
-        If one of the three is no int.
+        If the weights are not integers, or one of the three is no int.
     ValueError
-        If one of the three is below 1, or the multipliers are less than a lane's.
+        If the weights are no matrix of weights, one of the three is below 1, or the multipliers
+        are less than a lane's.
     """
     check_count("block_size", block_size, 1)
     check_count("blocks_a_step", blocks_a_step, 1)
     check_count("multipliers", multipliers, block_size**2 * blocks_a_step)
-    weights = np.asarray(weights)
+    weights = check_matrix(weights, 8)
     m, n = weights.shape
     lanes = multipliers // (block_size**2 * blocks_a_step)
     rows = np.add.reduceat(weights != 0, np.arange(0, n, block_size), axis=1) != 0

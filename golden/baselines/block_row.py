@@ -8,10 +8,23 @@ from typing import ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from darb.golden.baselines.config import MOST_MULTIPLIERS, BaselineConfig, check_power_of_two
-from darb.golden.baselines.image import BaselineImage, check_layer, check_order, pack_rows
+from darb.golden.baselines.config import (
+    MOST_ENTRIES,
+    MOST_MULTIPLIERS,
+    MOST_QUEUE,
+    BaselineConfig,
+    check_power_of_two,
+)
+from darb.golden.baselines.image import (
+    BaselineImage,
+    check_accumulators,
+    check_config,
+    check_layer,
+    check_order,
+    least_accumulator_bits,
+    pack_rows,
+)
 from darb.golden.bitfields import pack_array, pack_struct
-from darb.golden.fixed_point import accumulator_magnitude, signed_bits
 from darb.golden.formats.bsr import Bsr
 from darb.golden.formats.csr import Csr
 from darb.golden.formats.stored_array import check_count
@@ -19,7 +32,6 @@ from darb.golden.memory_map import address_bits
 from darb.golden.network import IntegerLayer
 from darb.golden.pipeline import FETCH
 
-MOST_QUEUE = 256
 LEAST_ROW = FETCH
 """Clocks that a lane spends on a block row at least: the next length takes them to be read."""
 
@@ -69,7 +81,7 @@ class BlockRowConfig(BaselineConfig):
                 f"beat must be at least block_size ({self.block_size}), not {self.beat!r}"
             )
         check_power_of_two("queue_depth", self.queue_depth, 1, MOST_QUEUE)
-        check_count("entry_depth", self.entry_depth, 1, 1 << 24)
+        check_count("entry_depth", self.entry_depth, 1, MOST_ENTRIES)
         check_count("length_bits", self.length_bits, 1, 15)
 
     @property
@@ -120,7 +132,7 @@ class BlockRowConfig(BaselineConfig):
 Config = TypeVar("Config", bound=BlockRowConfig)
 
 
-def stored_blocks(weights: NDArray[np.integer], block_size: int, weight_bits: int = 8) -> Bsr | Csr:
+def stored_blocks(weights: NDArray[np.integer], block_size: int, weight_bits: int) -> Bsr | Csr:
     """Return a matrix in BSR, or in CSR where a block is one weight."""
     if block_size == 1:
         return Csr.from_dense(weights, weight_bits=weight_bits)
@@ -140,8 +152,9 @@ def fit_block_rows(
     Raises
     ------
     TypeError, ValueError
-        If a field is refused, or a weight is wider than `weight_bits`.
+        If the layer or a field is refused, or a weight is wider than `weight_bits`.
     """
+    check_layer(layer)
     m, n = layer.weights.shape
     draft = kind(
         **fields,
@@ -160,20 +173,23 @@ def fit_block_rows(
         beat = draft.block_size
         while -(-n // beat) > max(m, *totals):
             beat *= 2
-    magnitude = accumulator_magnitude(layer.weights, layer.bias, draft.activation_bits)
     return replace(
         draft,
         beat=beat,
-        accumulator_bits=max(8, signed_bits(magnitude)),
+        accumulator_bits=least_accumulator_bits(layer, draft.activation_bits),
         entry_depth=max(1, *totals),
         length_bits=max(1, int(steps.max()).bit_length()),
     )
 
 
 def pack_block_rows(
-    layer: IntegerLayer, config: BlockRowConfig, order: NDArray[np.integer] | None
+    kind: type[Config],
+    layer: IntegerLayer,
+    config: Config,
+    *,
+    order: NDArray[np.integer] | None,
 ) -> BaselineImage:
-    """Pack a layer, its rows in `order`.
+    """Pack a layer, its rows in `order`, for a config of `kind`.
 
     Raises
     ------
@@ -182,16 +198,14 @@ def pack_block_rows(
     ValueError
         If the layer is not the config's, or does not fit.
     """
-    check_layer(layer, config)
+    check_config(kind, layer, config)
     order = check_order(order, config.rows)
     blocks = stored_blocks(layer.weights[order], config.block_size, config.weight_bits)
     steps = -(-blocks.lengths // config.blocks_a_step)
     longest = int(steps.max())
     if longest.bit_length() > config.length_bits:
         raise ValueError(f"lengths must fit {config.length_bits} bits, not {longest}")
-    magnitude = accumulator_magnitude(layer.weights, layer.bias, config.activation_bits)
-    if signed_bits(magnitude) > config.accumulator_bits:
-        raise ValueError(f"accumulators must fit {config.accumulator_bits} bits, not {magnitude}")
+    check_accumulators(layer, config)
     row_of = np.repeat(np.arange(config.block_rows), blocks.lengths)
     place = np.arange(row_of.size) - blocks.row_pointers()[row_of]
     memories = {"rows": pack_rows(layer, config, order)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +11,12 @@ from darb.golden.baselines.block_row import LEAST_ROW, BlockRowConfig
 from darb.golden.baselines.image import BaselineImage
 from darb.golden.baselines.model import BaselineModel
 from darb.golden.bitfields import unpack_array, unpack_struct
-from darb.golden.pipeline import ACCUMULATE, FETCH, GATHER, ISSUE, MULTIPLY, POST
+from darb.golden.pipeline import ACCUMULATE, FETCH, GATHER, ISSUE, MULTIPLY
 
 QUEUE = 1
 """Accumulators to the queue's count."""
 RELEASE = 3
 """Lanes' last step of a vector to the first beat that may overwrite it."""
-TAKE_TO_WRITE = FETCH + POST
-"""From the clock in which a row's sum is taken to the one in which its result is written."""
 
 
 def step_to_queue(config: BlockRowConfig) -> int:
@@ -68,7 +65,7 @@ class BlockRowWalk:
             self._left[lane].append(left)
             taken = left + min(block_size, rows - row * block_size) - 1
         self._last_taken = taken
-        return last_step + RELEASE, taken + TAKE_TO_WRITE
+        return last_step + RELEASE, taken
 
 
 class BlockRowModel(BaselineModel):
@@ -90,11 +87,7 @@ class BlockRowModel(BaselineModel):
         If its config is another.
     """
 
-    config_kind: ClassVar[type[BlockRowConfig]]
-
     def __init__(self, image: BaselineImage) -> None:
-        if not isinstance(image.config, self.config_kind):
-            raise TypeError(f"image must have a {self.config_kind.__name__}, not {image.config!r}")
         super().__init__(image)
         self._config = image.config
         self.lengths = np.zeros(self._config.block_rows, dtype=np.int64)

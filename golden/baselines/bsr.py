@@ -72,7 +72,7 @@ def fit_bsr(
     Raises
     ------
     TypeError, ValueError
-        If a field is refused, or a weight is wider than `weight_bits`.
+        If the layer or a field is refused, or a weight is wider than `weight_bits`.
     """
     return fit_block_rows(
         BsrConfig,
@@ -111,9 +111,7 @@ def pack_bsr(
     ValueError
         If the layer is not the config's, or does not fit.
     """
-    if not isinstance(config, BsrConfig):
-        raise TypeError(f"config must be a BsrConfig, not {config!r}")
-    return pack_block_rows(layer, config, order)
+    return pack_block_rows(BsrConfig, layer, config, order=order)
 
 
 class BsrModel(BlockRowModel):

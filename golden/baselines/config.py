@@ -12,6 +12,8 @@ from darb.golden.memory_map import address_bits
 MOST_MULTIPLIERS = 256
 MOST_COLUMNS = 1 << 14
 MOST_ROWS = 1 << 16
+MOST_QUEUE = 256
+MOST_ENTRIES = 1 << 24
 
 
 def check_power_of_two(name: str, value: object, low: int, high: int) -> None:

@@ -55,7 +55,7 @@ def fit_csr(
     Raises
     ------
     TypeError, ValueError
-        If a field is refused, or a weight is wider than `weight_bits`.
+        If the layer or a field is refused, or a weight is wider than `weight_bits`.
     """
     return fit_block_rows(
         CsrConfig,
@@ -91,9 +91,7 @@ def pack_csr(
     ValueError
         If the layer is not the config's, or does not fit.
     """
-    if not isinstance(config, CsrConfig):
-        raise TypeError(f"config must be a CsrConfig, not {config!r}")
-    return pack_block_rows(layer, config, order)
+    return pack_block_rows(CsrConfig, layer, config, order=order)
 
 
 class CsrModel(BlockRowModel):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from darb.golden.baselines.config import BaselineConfig
 from darb.golden.bitfields import Words, pack_struct, to_hex
+from darb.golden.fixed_point import accumulator_magnitude, signed_bits
 from darb.golden.network import IntegerLayer
 
 
@@ -56,23 +57,54 @@ class BaselineImage:
         }
 
 
-def check_layer(layer: IntegerLayer, config: BaselineConfig) -> None:
-    """Refuse a layer that is not the config's.
+def check_layer(layer: object) -> None:
+    """Refuse what is no layer.
 
     Raises
     ------
     TypeError
         If it is no `IntegerLayer`.
-    ValueError
-        If its shape or its ReLU is another.
     """
     if not isinstance(layer, IntegerLayer):
         raise TypeError(f"layer must be an IntegerLayer, not {layer!r}")
+
+
+def check_config(kind: type[BaselineConfig], layer: IntegerLayer, config: BaselineConfig) -> None:
+    """Refuse a config of another kind, and a layer that is not the config's.
+
+    Raises
+    ------
+    TypeError
+        If `config` is no `kind`, or `layer` no `IntegerLayer`.
+    ValueError
+        If the layer's shape or its ReLU is another.
+    """
+    if not isinstance(config, kind):
+        raise TypeError(f"config must be a {kind.__name__}, not {config!r}")
+    check_layer(layer)
     shape = (config.rows, config.columns)
     if layer.weights.shape != shape:
         raise ValueError(f"layer must have shape {shape}, not {layer.weights.shape!r}")
     if layer.relu != config.relu:
         raise ValueError(f"layer's relu must be {config.relu}, not {layer.relu!r}")
+
+
+def least_accumulator_bits(layer: IntegerLayer, activation_bits: int) -> int:
+    """Return the narrowest `accumulator_bits` that hold every sum of a layer."""
+    return max(8, signed_bits(accumulator_magnitude(layer.weights, layer.bias, activation_bits)))
+
+
+def check_accumulators(layer: IntegerLayer, config: BaselineConfig) -> None:
+    """Refuse a layer whose sums are too wide.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit `accumulator_bits`.
+    """
+    magnitude = accumulator_magnitude(layer.weights, layer.bias, config.activation_bits)
+    if signed_bits(magnitude) > config.accumulator_bits:
+        raise ValueError(f"accumulators must fit {config.accumulator_bits} bits, not {magnitude}")
 
 
 def pack_rows(layer: IntegerLayer, config: BaselineConfig, order: NDArray[np.integer]) -> Words:

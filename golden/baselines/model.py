@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from darb.golden.baselines.config import BaselineConfig
 from darb.golden.baselines.image import BaselineImage
 from darb.golden.bitfields import unpack_struct
 from darb.golden.config import OutputMode
 from darb.golden.fixed_point import check_vectors, requantize
+from darb.golden.pipeline import FETCH, POST
 from darb.golden.timeline import BUFFERS, DRAIN, START, Trace
 
+TAKE_TO_WRITE = FETCH + POST
+"""From the clock in which a row's sum is taken to the one in which its result is written."""
 _SETTLED = 8
 _BATCH = 512
 
@@ -89,8 +93,8 @@ class Walk(Protocol):
         -------
         released : int
             First clock in which a beat may again enter the vector's input buffer.
-        written : int
-            Clock in which its last result is written to the output buffer.
+        taken : int
+            Clock in which its last row's sum is taken to the row post-processor.
         """
 
 
@@ -98,14 +102,24 @@ class BaselineModel(ABC):
     """Bit-exact and cycle-exact model of a rival engine, from its image's words alone.
 
     A rival says what matrix its memories hold (`dense`) and how its core spends clocks (`walk`);
-    numbers and streams are the same for all.
+    numbers, streams and the way from sums to results are the same for all.
 
     Parameters
     ----------
     image : BaselineImage
+        Its config of `config_kind`.
+
+    Raises
+    ------
+    TypeError
+        If its config is another.
     """
 
+    config_kind: ClassVar[type[BaselineConfig]]
+
     def __init__(self, image: BaselineImage) -> None:
+        if not isinstance(image.config, self.config_kind):
+            raise TypeError(f"image must have a {self.config_kind.__name__}, not {image.config!r}")
         self.image = image
         self.rows = unpack_struct(image.config.row_layout, image.memories["rows"], signed=("bias",))
 
@@ -194,17 +208,17 @@ class BaselineModel(ABC):
         inputs = np.zeros((count, config.input_beats), dtype=np.int64)
         outputs = np.zeros((count, config.rows), dtype=np.int64)
         released: list[int] = []
-        sent, taken = -1, -1
+        sent, arrived = -1, -1
         for v in range(count):
             held = v - BUFFERS
             full = held >= 0
-            room = max(taken + 1, released[held] if full else 0)
+            room = max(arrived + 1, released[held] if full else 0)
             inputs[v] = source.run(room, config.input_beats)
-            taken = int(inputs[v, -1])
+            arrived = int(inputs[v, -1])
             free = int(outputs[held, -1]) + 1 if full else 0
-            gone, written = walk.vector(taken + START, free)
+            gone, taken = walk.vector(arrived + START, free)
             released.append(gone)
-            outputs[v] = sink.run(max(written + DRAIN, sent + 1), config.rows)
+            outputs[v] = sink.run(max(taken + TAKE_TO_WRITE + DRAIN, sent + 1), config.rows)
             sent = int(outputs[v, -1])
         return Transfers(inputs, outputs)
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darb.golden.baselines.config import MOST_MULTIPLIERS, BaselineConfig, check_power_of_two
-from darb.golden.baselines.image import BaselineImage, check_layer, check_order, pack_rows
+from darb.golden.baselines.config import (
+    MOST_ENTRIES,
+    MOST_MULTIPLIERS,
+    MOST_QUEUE,
+    BaselineConfig,
+    check_power_of_two,
+)
+from darb.golden.baselines.image import (
+    BaselineImage,
+    check_accumulators,
+    check_config,
+    check_layer,
+    check_order,
+    least_accumulator_bits,
+    pack_rows,
+)
 from darb.golden.bitfields import pack_array, pack_struct
 from darb.golden.config import OutputMode
-from darb.golden.fixed_point import accumulator_magnitude, signed_bits
 from darb.golden.formats.relative_csc import MOST_INDEX_BITS, RelativeCsc
 from darb.golden.formats.stored_array import check_count
 from darb.golden.network import IntegerLayer
-
-MOST_QUEUE = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +59,7 @@ class RelativeCscConfig(BaselineConfig):
         super().__post_init__()
         check_power_of_two("queue_depth", self.queue_depth, 1, MOST_QUEUE)
         check_count("index_bits", self.index_bits, 1, MOST_INDEX_BITS)
-        check_count("entry_depth", self.entry_depth, 1, 1 << 24)
+        check_count("entry_depth", self.entry_depth, 1, MOST_ENTRIES)
 
     @property
     def lanes(self) -> int:
@@ -114,30 +125,33 @@ def fit_relative_csc(
     Raises
     ------
     TypeError, ValueError
-        If a field is refused, or a weight is wider than `weight_bits`.
+        If the layer or a field is refused, or a weight is wider than `weight_bits`.
     """
+    check_layer(layer)
     m, n = layer.weights.shape
     if beat is None:
         beat = 1
         while beat < MOST_MULTIPLIERS and -(-n // beat) > m:
             beat *= 2
-    magnitude = accumulator_magnitude(layer.weights, layer.bias, activation_bits)
-    fields = {
-        "multipliers": multipliers,
-        "beat": beat,
-        "weight_bits": weight_bits,
-        "activation_bits": activation_bits,
-        "accumulator_bits": max(8, signed_bits(magnitude)),
-        "columns": n,
-        "rows": m,
-        "relu": layer.relu,
-        "output_mode": output_mode,
-        "queue_depth": queue_depth,
-        "index_bits": index_bits,
-    }
-    draft = RelativeCscConfig(**fields, entry_depth=1)
+    draft = RelativeCscConfig(
+        multipliers=multipliers,
+        beat=beat,
+        weight_bits=weight_bits,
+        activation_bits=activation_bits,
+        columns=n,
+        rows=m,
+        relu=layer.relu,
+        output_mode=output_mode,
+        queue_depth=queue_depth,
+        index_bits=index_bits,
+        entry_depth=1,
+    )
     stored = _stored(layer, draft, check_order(order, m))
-    return RelativeCscConfig(**fields, entry_depth=max(1, int(stored.pointers[:, -1].max())))
+    return replace(
+        draft,
+        accumulator_bits=least_accumulator_bits(layer, activation_bits),
+        entry_depth=max(1, int(stored.pointers[:, -1].max())),
+    )
 
 
 def pack_relative_csc(
@@ -161,14 +175,10 @@ def pack_relative_csc(
     ValueError
         If the layer is not the config's, or does not fit.
     """
-    if not isinstance(config, RelativeCscConfig):
-        raise TypeError(f"config must be a RelativeCscConfig, not {config!r}")
-    check_layer(layer, config)
+    check_config(RelativeCscConfig, layer, config)
     order = check_order(order, config.rows)
     stored = _stored(layer, config, order)
-    magnitude = accumulator_magnitude(layer.weights, layer.bias, config.activation_bits)
-    if signed_bits(magnitude) > config.accumulator_bits:
-        raise ValueError(f"accumulators must fit {config.accumulator_bits} bits, not {magnitude}")
+    check_accumulators(layer, config)
     memories = {"rows": pack_rows(layer, config, order)}
     first = 0
     for lane, pointers in enumerate(stored.pointers):

@@ -12,7 +12,7 @@ from darb.golden.baselines.model import BaselineModel
 from darb.golden.baselines.relative_csc import RelativeCscConfig
 from darb.golden.bitfields import unpack_array, unpack_struct
 from darb.golden.formats.relative_csc import RelativeCsc
-from darb.golden.pipeline import FETCH, POST
+from darb.golden.pipeline import FETCH
 
 BEAT_READ = 1
 """Beat's address to the memory's output, from which it goes on to where non-zeros are picked."""
@@ -46,8 +46,6 @@ STEP_TO_TAKE = FETCH + PLACE + FINISH
 """Lanes' last step of a vector to the first clock in which its sums may be taken."""
 LEAST_VECTOR = 2
 """Clocks between two vectors that all lanes are through with, at least."""
-TAKE_TO_WRITE = FETCH + POST
-"""From the clock in which a row's sum is taken to the one in which its result is written."""
 
 
 class RelativeCscWalk:
@@ -102,7 +100,7 @@ class RelativeCscWalk:
             for column, last in columns:
                 self._pick(column, last)
         taken = self._take(output_free)
-        return read + RELEASE, int(taken[-1]) + TAKE_TO_WRITE
+        return read + RELEASE, int(taken[-1])
 
     def _beats(self) -> list[list[tuple[int | None, bool]]]:
         """Return the picks of the next vector, beat by beat: columns, and which is the last."""
@@ -175,12 +173,11 @@ class RelativeCscModel(BaselineModel):
         If the memories break a rule of `RelativeCsc`.
     """
 
+    config_kind = RelativeCscConfig
+
     def __init__(self, image: BaselineImage) -> None:
-        config = image.config
-        if not isinstance(config, RelativeCscConfig):
-            raise TypeError(f"image must have a RelativeCscConfig, not {config!r}")
         super().__init__(image)
-        self._config = config
+        self._config = config = image.config
         pointers = np.zeros((config.lanes, config.columns + 1), dtype=np.int64)
         values, skips = [], []
         for lane, mine in enumerate(pointers):

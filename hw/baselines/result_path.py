@@ -7,9 +7,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from darb.golden.baselines.config import BaselineConfig
+from darb.golden.baselines.model import TAKE_TO_WRITE
 from darb.golden.bitfields import Words
 from darb.golden.config import OutputMode
-from darb.golden.pipeline import FETCH, POST
+from darb.golden.pipeline import POST
 from darb.hw.baselines.layer_memory import layer_memory
 from darb.hw.delay_line import delay
 from darb.hw.engine import output_shape
@@ -78,14 +79,13 @@ class ResultPath(wiring.Component):
         requantised = config.output_mode is OutputMode.ACTIVATIONS
         result = post.activation if requantised else post.accumulator
         m.submodules.outputs = outputs = OutputBuffer(config=shared, shape=result.shape())
-        latency = FETCH + POST
         m.d.comb += [
             self.ready.eq(~first | outputs.free),
             outputs.reserve.eq(self.take & first),
             outputs.outputs.eq(config.rows),
-            outputs.write_en.eq(delay(m, self.take, latency, name="write")),
-            outputs.write_half.eq(delay(m, half, latency, name="half")),
-            outputs.complete.eq(delay(m, ends, latency, name="ends")),
+            outputs.write_en.eq(delay(m, self.take, TAKE_TO_WRITE, name="write")),
+            outputs.write_half.eq(delay(m, half, TAKE_TO_WRITE, name="half")),
+            outputs.complete.eq(delay(m, ends, TAKE_TO_WRITE, name="ends")),
             outputs.write_addr.eq(delay(m, row.address, POST, name="address")),
             outputs.write_data.eq(result),
         ]
