@@ -19,6 +19,13 @@ class ImageError(ValueError):
     """An image that cannot be trusted; names the memory, the word and the reason."""
 
 
+def shorten(text: str, most: int = 300) -> str:
+    """Return what a message may show of a text that a forged image holds: printable, not long."""
+    shown = text[: most + 1]
+    shown = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown)
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
+
+
 @dataclass(frozen=True, eq=False)
 class LayerInfo:
     """What the memories do not say of a layer.

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 from numpy.typing import NDArray
 
-from darb.golden.bitfields import from_hex, to_hex
+from darb.golden.bitfields import Words, from_hex, to_hex
 from darb.golden.config import EngineConfig
-from darb.golden.image import Image, ImageError
+from darb.golden.fixed_point import check_vectors
+from darb.golden.image import Image, ImageError, shorten
 from darb.golden.manifest import MANIFEST, describe, layer_infos, parse, spell
 from darb.golden.memory_map import MEMORIES, memory_shapes
 from darb.golden.output_directory import replaced_directory
 from darb.golden.unpacker import unpack
-from darb.golden.vector_file import VECTORS, parse_vectors, spell_vectors
+from darb.golden.vector_file import MOST_VECTOR_BYTES, VECTORS, parse_vectors, spell_vectors
 from darb.golden.vendor_formats import FORMATS, write_memory
 
 _MOST_MANIFEST_BYTES = 64 << 20
@@ -81,14 +85,32 @@ def write_image(
     return directory
 
 
+def _open_plain(path: str, flags: int) -> int:
+    """Open a file of the directory itself: a link leads out of it, a pipe never ends."""
+    name = os.path.basename(path)
+    try:
+        # Windows knows neither flag.
+        extra = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        handle = os.open(path, flags | extra)
+    except FileNotFoundError:
+        raise ImageError(f"{name}: the image must hold this file, but {path} is missing") from None
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        raise ImageError(f"{name}: must be a plain file, not a link, a pipe or the like") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ImageError(f"{name}: must be a plain file, not a link, a pipe or the like")
+    return handle
+
+
 def _read_bytes(path: Path, most: int) -> bytes:
     """Return a plain file's bytes, refusing one that is missing, no file, or over `most`."""
-    if not path.is_file():
-        raise ImageError(f"{path.name}: the image must hold this file, but {path} is missing")
-    size = path.stat().st_size
-    if size > most:
-        raise ImageError(f"{path.name}: must be at most {most} bytes, not {size}")
-    return path.read_bytes()
+    with open(path, "rb", opener=_open_plain) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise ImageError(f"{path.name}: must be at most {most} bytes, not {size}")
+        return file.read(size + 1)
 
 
 def _read_manifest(directory: Path) -> dict:
@@ -116,43 +138,86 @@ def _read_file(directory: Path, name: str, entry: dict) -> bytes:
     return check_content(name, _read_bytes(directory / name, entry["bytes"]), entry)
 
 
-def _to_image(manifest: dict, files: dict[str, bytes]) -> Image:
+def _check_listed(directory: Path, manifest: dict) -> None:
+    """Refuse a file that looks like the image's and is not: nothing vouches for it."""
+    for path in sorted(directory.iterdir()):
+        if path.name in IMAGE_FILES and path.name not in {MANIFEST, *manifest["files"]}:
+            raise ImageError(f"{path.name}: must be listed in {MANIFEST}, or not be here")
+
+
+def _read_memory(
+    directory: Path, name: str, files: dict[str, dict], depth: int, width: int
+) -> Words:
+    """Return a memory's words; its files in other formats must hold the same."""
+    digits = -(-width // 4)
+    size, entry = depth * (digits + 1), files[f"{name}.mem"]
+    # A file can claim any length at no cost, so none is read that could not be right.
+    if entry["bytes"] != size:
+        raise ImageError(
+            f"{name}.mem: must hold {depth} words of {digits} digits ({size} bytes), "
+            f"not {shorten(str(entry['bytes']))} bytes"
+        )
+    try:
+        words = from_hex(_read_file(directory, f"{name}.mem", entry), width, depth)
+    except ImageError:
+        raise
+    except ValueError as error:
+        raise ImageError(f"{name}.mem: {shorten(str(error))}") from None
+    for kind in FORMATS:
+        twin = f"{name}.{kind}"
+        if twin not in files:
+            continue
+        expected = write_memory(kind, words, width)
+        if files[twin]["bytes"] != len(expected) or expected != _read_file(
+            directory, twin, files[twin]
+        ):
+            raise ImageError(f"{twin}: must hold the same words as {name}.mem")
+    return words
+
+
+def _read_vectors_file(directory: Path, manifest: dict) -> bytes:
+    entry = manifest["files"][VECTORS]
+    if entry["bytes"] > MOST_VECTOR_BYTES:
+        raise ImageError(
+            f"{VECTORS}: must be at most {MOST_VECTOR_BYTES} bytes, "
+            f"not {shorten(str(entry['bytes']))}"
+        )
+    return _read_file(directory, VECTORS, entry)
+
+
+def read_image(directory: str | Path) -> Image:
+    """Read an image directory and verify it: every checksum, every word.
+
+    Only plain files of the directory itself are read, none longer than its image's memories are.
+    Files with names that no image gives (see `IMAGE_FILES`) are not looked at.
+
+    Raises
+    ------
+    ImageError
+        If a file is missing, changed, of another version, not listed, no plain file, or contradicts
+        another; names the file, the word where there is one, and the rule.
+    """
+    directory = Path(directory)
+    manifest = _read_manifest(directory)
+    _check_listed(directory, manifest)
     config = EngineConfig.from_dict(manifest["config"])
-    memories = {}
-    for name, (depth, width) in memory_shapes(config).items():
-        try:
-            memories[name] = from_hex(files[f"{name}.mem"], width, depth)
-        except ValueError as error:
-            raise ImageError(f"{name}.mem: {error}") from None
-        for kind in FORMATS:
-            twin = files.get(f"{name}.{kind}")
-            if twin is not None and twin != write_memory(kind, memories[name], width):
-                raise ImageError(f"{name}.{kind}: must hold the same words as {name}.mem")
-    return Image(
+    memories = {
+        name: _read_memory(directory, name, manifest["files"], depth, width)
+        for name, (depth, width) in memory_shapes(config).items()
+    }
+    if VECTORS in manifest["files"]:
+        _read_vectors_file(directory, manifest)
+    image = Image(
         config,
         memories,
         layer_infos(manifest),
         manifest["input_scale"],
         tuple(manifest["output_scales"]),
     )
-
-
-def read_image(directory: str | Path) -> Image:
-    """Read an image directory and verify it: every checksum, every word.
-
-    Raises
-    ------
-    ImageError
-        If a file is missing, changed, of another version, or contradicts another; names the
-        file, the word where there is one, and the rule.
-    """
-    directory = Path(directory)
-    manifest = _read_manifest(directory)
-    files = {name: _read_file(directory, name, entry) for name, entry in manifest["files"].items()}
-    image = _to_image(manifest, files)
     unpack(image)
     if image.digest != manifest["digest"]:
-        raise ImageError(f"{MANIFEST}: digest must be {image.digest}, not {manifest['digest']!r}")
+        given = shorten(repr(manifest["digest"]))
+        raise ImageError(f"{MANIFEST}: digest must be {image.digest}, not {given}")
     return image
 
 
@@ -166,7 +231,7 @@ def read_vectors(directory: str | Path) -> dict[str, NDArray]:
     MissingVectorsError
         If the image has none.
     ImageError
-        If the file was changed, or holds anything else.
+        If the file was changed, holds anything else, or inputs that the image does not take.
     """
     directory = Path(directory)
     manifest = _read_manifest(directory)
@@ -174,4 +239,10 @@ def read_vectors(directory: str | Path) -> dict[str, NDArray]:
         raise MissingVectorsError(
             f"{VECTORS}: the image must hold this file, but it has no vectors"
         )
-    return parse_vectors(_read_file(directory, VECTORS, manifest["files"][VECTORS]))
+    arrays = parse_vectors(_read_vectors_file(directory, manifest))
+    columns, bits = manifest["layers"][0]["columns"], manifest["config"]["activation_bits"]
+    try:
+        check_vectors(arrays["inputs"], columns, bits)
+    except ValueError as error:
+        raise ImageError(f"{VECTORS}: {error}") from None
+    return arrays

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from darb.golden.config import EngineConfig
-from darb.golden.image import Image, ImageError, LayerInfo
+from darb.golden.image import Image, ImageError, LayerInfo, shorten
 from darb.golden.memory_map import FORMAT_VERSION, memory_shapes
 from darb.golden.network import MOST_ALIGN, NAME_RULE, SCALE_RULE, is_name, is_scale
 from darb.golden.vector_file import VECTORS
@@ -23,6 +23,10 @@ _MOST_ROWS = 1 << 20
 _MOST_COLUMNS = 1 << 22
 """Weights and rows of all layers together and columns of one, dead ones included: what no memory
 holds must not cost a reader gigabytes because a few forged digits claim it."""
+_MOST_MEMORY_BYTES = 1 << 28
+"""Of all four memories together."""
+_MOST_MARKS = {"[": 1 << 20, "{": 1 << 20, '"': 1 << 20, ",": 1 << 23}
+"""Each begins a list, an object, a string or one more value, and costs far more than its byte."""
 _DEEPEST = 4
 """Objects and lists inside one another: the manifest, layers, a layer, its order."""
 
@@ -93,6 +97,9 @@ def parse(raw: bytes) -> dict:
     ImageError
         If it is no manifest of this version, was changed, or holds a field out of its range.
     """
+    for mark, most in _MOST_MARKS.items():
+        if (count := raw.count(mark.encode())) > most:
+            raise ImageError(f"{MANIFEST}: must hold {mark} at most {most} times, not {count}")
     try:
         manifest = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -141,8 +148,7 @@ def _is_deeper(value: object, most: int) -> bool:
 
 
 def _cut(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+    return shorten(repr(value), 80)
 
 
 def _require(good: bool, what: str, rule: str, value: object) -> None:
@@ -232,7 +238,7 @@ def _check(manifest: dict) -> None:
     try:
         config = EngineConfig.from_dict(manifest["config"])
     except (TypeError, ValueError) as error:
-        raise ImageError(f"{MANIFEST}: {error}") from None
+        raise ImageError(f"{MANIFEST}: {shorten(str(error))}") from None
     for name, shape in _memories(config).items():
         rule = f"{shape['depth']} words of {shape['width']} bits"
         good = manifest["memories"].get(name) == shape
@@ -243,6 +249,9 @@ def _check(manifest: dict) -> None:
         str([*_memories(config)]),
         [*manifest["memories"]],
     )
+    size = sum(depth * -(-width // 8) for depth, width in memory_shapes(config).values())
+    good = size <= _MOST_MEMORY_BYTES
+    _require(good, "the sum of all memories", f"at most {_MOST_MEMORY_BYTES} bytes", size)
     known = {f"{name}.{kind}" for name in _memories(config) for kind in ("mem", *FORMATS)}
     for name, entry in manifest["files"].items():
         _require(name in known | {VECTORS}, "files", "named as an image names them", name)

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import io
+import math
+import warnings
 import zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darb.golden.image import ImageError
+from darb.golden.image import ImageError, shorten
 
 VECTORS = "vectors.npz"
 _AXES = {"inputs": 2, "outputs": 2, "cycles": 1}
-_MOST_BYTES = 1 << 29
+_MOST_BYTES = 1 << 27
 """Of all arrays together: a compressed file of a megabyte can claim a gigabyte."""
+MOST_VECTOR_BYTES = _MOST_BYTES + (1 << 20)
+"""Of the file: what cannot be compressed grows a little."""
+_MOST_DIRECTORY_BYTES = 1 << 12
+_DEFLATE_GROWTH = 1 << 16
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def _check(arrays: dict[str, NDArray]) -> None:
@@ -67,6 +77,15 @@ def spell_vectors(arrays: dict[str, NDArray]) -> bytes:
     return buffer.getvalue()
 
 
+def _check_end(content: bytes) -> None:
+    """Refuse an archive whose directory is long: each entry costs far more than its bytes."""
+    end = content[-22:]
+    size = int.from_bytes(end[12:16], "little")
+    plain = end[:4] == b"PK\5\6" and end[20:] == b"\0\0" and content[-42:-38] != b"PK\6\7"
+    if not plain or size > _MOST_DIRECTORY_BYTES:
+        raise ValueError("must end as a .npz file of a few arrays")
+
+
 def _entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Return what is in the archive, every claim that costs memory or a decoder checked."""
     entries = archive.infolist()
@@ -77,6 +96,8 @@ def _entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
             raise ValueError(f"entries must be among {known}, each once, not {entry.filename!r}")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"{entry.filename} must be stored or deflated")
+        if entry.compress_size > entry.file_size + _DEFLATE_GROWTH:
+            raise ValueError(f"{entry.filename} must not be shorter than what it is packed in")
     size = sum(entry.file_size for entry in entries)
     # A header comes on top of each array.
     if size > _MOST_BYTES + (len(known) << 16):
@@ -84,28 +105,58 @@ def _entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     return entries
 
 
+def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    with archive.open(entry) as file:
+        # Without a limit zipfile inflates first and cuts to what the entry claims afterwards.
+        content = file.read(entry.file_size + 1)
+    if len(content) != entry.file_size:
+        raise ValueError(f"{entry.filename} must be {entry.file_size} bytes, not {len(content)}")
+    return content
+
+
+def _to_array(name: str, content: bytes) -> NDArray:
+    """Return the array of a .npy file: integers that fill it to its end, nothing that runs."""
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"{name} must be of .npy version 1.0 or 2.0, not {version!r}")
+    shape, fortran, dtype = _HEADERS[version](file)
+    if dtype.kind not in "iu":
+        raise ValueError(f"{name} must be integers, not {dtype}")
+    start = file.tell()
+    # Compared before anything of that size is asked for.
+    if any(side < 0 for side in shape) or start + math.prod(shape) * dtype.itemsize != len(content):
+        raise ValueError(f"{name} must fill its file, whose shape is {shape!r}")
+    values = np.frombuffer(content[start:], dtype=dtype)
+    return values.reshape(shape, order="F" if fortran else "C").copy()
+
+
 def parse_vectors(content: bytes) -> dict[str, NDArray]:
     """Return the arrays of an .npz file; the inverse of `spell_vectors`.
+
+    No more memory is taken than the arrays need, whatever the file claims, and nothing in it is
+    ever unpickled.
 
     Raises
     ------
     ImageError
         If it is anything else.
     """
+    arrays = {}
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            arrays = {
-                entry.filename.removesuffix(".npy"): np.lib.format.read_array(
-                    io.BytesIO(archive.read(entry)), allow_pickle=False
-                )
-                for entry in _entries(archive)
-            }
+        _check_end(content)
+        # Python's tokenizer warns of what a forged header holds.
+        with zipfile.ZipFile(io.BytesIO(content)) as archive, warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for entry in _entries(archive):
+                name = entry.filename.removesuffix(".npy")
+                arrays[name] = _to_array(name, _unpack_entry(archive, entry))
     # A forged file makes zipfile, its decoders, NumPy and Python's own tokenizer, which reads the
     # header, raise a dozen kinds, and the next version of each may add one.
     except Exception as error:
-        raise ImageError(f"{VECTORS}: must hold plain arrays ({error})") from None
+        raise ImageError(f"{VECTORS}: must hold plain arrays ({shorten(str(error))})") from None
     try:
         _check(arrays)
     except ValueError as error:
-        raise ImageError(f"{VECTORS}: {error}") from None
+        raise ImageError(f"{VECTORS}: {shorten(str(error))}") from None
     return arrays

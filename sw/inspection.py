@@ -251,7 +251,7 @@ def _check_vectors(image: Image, directory: Path) -> int:
             raise ImageError(
                 f"vectors.npz: {name} must have shape {golden.shape!r}, not {stored[name].shape!r}"
             )
-        wrong = (golden != stored[name]).reshape(count, -1).any(axis=1)
+        wrong = (golden != stored[name]).any(axis=tuple(range(1, golden.ndim)))
         if wrong.any():
             vector = int(np.argmax(wrong))
             raise ImageError(

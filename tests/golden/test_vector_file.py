@@ -1,4 +1,7 @@
 import io
+import pickle
+import tracemalloc
+import warnings
 import zipfile
 
 import numpy as np
@@ -70,6 +73,8 @@ def test_refused_arrays(changes, text):
     content = npz([(f"{name}.npy", npy(array)) for name, array in arrays.items()])
     if "labels" in arrays:
         text = "must hold plain arrays (entries must be among ['inputs.npy', 'outputs.npy', "
+    if "integers" in text:
+        text = f"must hold plain arrays ({text})"
     assert refusal(content).startswith(f"vectors.npz: {text}")
 
 
@@ -100,13 +105,123 @@ def test_forged_headers(header):
     assert refusal(with_header(header)).startswith("vectors.npz: must hold plain arrays (")
 
 
-def test_pickles_are_never_loaded():
+class Payload:
+    """Sets `ran` when it is unpickled."""
+
+    ran = False
+
+    def __reduce__(self):
+        return setattr, (Payload, "ran", True)
+
+
+def pickled():
     entry = io.BytesIO()
-    np.lib.format.write_array(entry, np.array([{"a": 1}], dtype=object))
-    assert refusal(npz([("inputs.npy", entry.getvalue())])) == (
-        "vectors.npz: must hold plain arrays (Object arrays cannot be loaded when "
-        "allow_pickle=False)"
+    np.lib.format.write_array(entry, np.array([Payload()], dtype=object))
+    return entry.getvalue()
+
+
+@pytest.mark.parametrize("renamed", [b"'|O'", b"'<i8'"])
+def test_pickles_are_never_loaded(renamed):
+    header = pickled()
+    assert b"'|O'" in header
+    # The same pickle behind a header that tells of integers is only bytes.
+    entry = header.replace(b"'|O' ", renamed + b" ").replace(b"'|O'", renamed)
+    text = refusal(npz([("inputs.npy", entry)]))
+    if renamed == b"'|O'":
+        assert text == ("vectors.npz: must hold plain arrays (inputs must be integers, not object)")
+    assert refusal(npz([("inputs.npy", pickle.dumps(Payload()))])).startswith("vectors.npz: ")
+    assert refusal(pickle.dumps(Payload())).startswith("vectors.npz: ")
+    assert not Payload.ran
+    pickle.loads(pickle.dumps(Payload()))
+    assert Payload.ran
+    Payload.ran = False
+
+
+@pytest.mark.parametrize("shape", ["1 << 40", "3, 1 << 40", "1 << 20, 1 << 20", "0, 0, 1 << 62"])
+def test_a_shape_is_compared_before_it_is_allocated(shape):
+    sides = [eval(side) for side in shape.split(",")]
+    header = f"{{'descr': '<i8', 'fortran_order': False, 'shape': {tuple(sides)!r}, }}\n"
+    text, peak = peak_of(lambda: refusal(with_header(header)))
+    assert text.startswith("vectors.npz: ")
+    if 0 not in sides:
+        assert text == (
+            "vectors.npz: must hold plain arrays (inputs must fill its file, whose shape is "
+            f"{tuple(sides)!r})"
+        )
+    assert peak < 1 << 20
+
+
+def test_bytes_behind_an_array_are_refused():
+    assert "inputs must fill its file" in refusal(npz([("inputs.npy", npy([[1]]) + b"0")]))
+
+
+def test_what_a_header_would_warn_of_is_refused_in_silence():
+    """Outside of the tests a warning would be more lines on the user's screen."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        with warnings.catch_warnings(record=True) as seen:
+            for header in ("{'descr': 1[0]}", "{'descr': '\\d'}", "{'shape': (10L,)}"):
+                assert refusal(with_header(header)).startswith("vectors.npz: ")
+        assert not seen
+
+
+def peak_of(action):
+    tracemalloc.start()
+    try:
+        return action(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_entry_that_is_longer_than_it_claims_is_cut_off_while_it_is_inflated():
+    bomb = bytearray(npz([("inputs.npy", npy([[1]]) + bytes(1 << 26))]))
+    size = len(npy([[1]]))
+    for place in (bomb.index(b"PK\3\4") + 22, bomb.index(b"PK\1\2") + 24):
+        bomb[place : place + 4] = size.to_bytes(4, "little")
+    text, peak = peak_of(lambda: refusal(bytes(bomb)))
+    assert text.startswith("vectors.npz: must hold plain arrays (")
+    assert peak < 1 << 20
+
+
+def test_an_entry_that_is_packed_in_more_than_it_holds():
+    archive = bytearray(npz([("inputs.npy", bytes(range(256)) * 512)], zipfile.ZIP_STORED))
+    for place in (archive.index(b"PK\3\4") + 22, archive.index(b"PK\1\2") + 24):
+        archive[place : place + 4] = (99).to_bytes(4, "little")
+    assert refusal(bytes(archive)) == (
+        "vectors.npz: must hold plain arrays (inputs.npy must not be shorter than what it is "
+        "packed in)"
     )
+
+
+def test_a_long_directory_is_never_read():
+    many = npz([(f"{number}.npy", b"") for number in range(20_000)])
+    text, peak = peak_of(lambda: refusal(many))
+    assert text == "vectors.npz: must hold plain arrays (must end as a .npz file of a few arrays)"
+    assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_changed_it_is_refused_or_holds_arrays(seed):
+    rng = np.random.default_rng(seed)
+    arrays = {"inputs": rng.integers(-128, 128, (4, 9)), "cycles": np.arange(4)}
+    good = [spell_vectors(arrays), npz([(f"{n}.npy", npy(a)) for n, a in arrays.items()], 0)]
+    texts = []
+    for _ in range(400):
+        content = bytearray(good[int(rng.integers(2))])
+        for _ in range(int(rng.integers(1, 4))):
+            at = int(rng.integers(len(content)))
+            content[at : at + int(rng.integers(3))] = rng.bytes(int(rng.integers(3)))
+        try:
+            back = parse_vectors(bytes(content))
+        except ImageError as error:
+            texts.append(str(error))
+        else:
+            assert all(array.dtype.kind in "iu" for array in back.values()), f"seed {seed}"
+    assert len(texts) > 200, f"seed {seed}"
+    for text in texts:
+        assert text.startswith("vectors.npz: "), f"seed {seed}"
+        assert text.isprintable(), f"seed {seed}"
+        assert len(text) < 400, f"seed {seed}"
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
