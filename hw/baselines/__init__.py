@@ -1,7 +1,6 @@
 """Rival engines, one layer each; `darb.golden.baselines` says what they have in common."""
 
-from darb.hw.baselines.bsr_engine import BsrEngine
-from darb.hw.baselines.csr_engine import CsrEngine
+from darb.hw.baselines.block_row_engine import BsrEngine, CsrEngine
 from darb.hw.baselines.relative_csc_engine import RelativeCscEngine
 from darb.hw.baselines.simulation import baseline_verilog, generate_baseline, simulate_baseline
 

@@ -1,67 +1,23 @@
-"""Lanes that work on block rows of their own and gather from copies of the vector."""
+"""The CSR and BSR engines: lanes take block rows in turn and gather from copies of the vector."""
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
 
-from darb.golden.baselines.block_row import BlockRowConfig
-from darb.golden.bitfields import Words
+from darb.golden.baselines.bsr import BsrConfig
+from darb.golden.baselines.csr import CsrConfig
 from darb.hw.baselines.block_row_lane import BlockRowLane
+from darb.hw.baselines.engine import BaselineEngine
 from darb.hw.baselines.result_path import ResultPath
 from darb.hw.baselines.row_collector import RowCollector
-from darb.hw.engine import output_shape
-from darb.hw.output_buffer import output_layout
-from darb.hw.vector_loader import VectorLoader, input_layout
+from darb.hw.vector_loader import VectorLoader
 
 
-class BlockRowEngine(wiring.Component):
+class BlockRowEngine(BaselineEngine):
     """One layer, whose block rows the lanes take in turn.
 
-    Takes vectors on `i`, sends results on `o`, both in order; two vectors fit each end. Lanes run
-    ahead of one another by up to `queue_depth` block rows, into the next vector too. When every
-    beat of either stream is transferred is what
-    `darb.golden.baselines.block_row_model.BlockRowModel` says.
-
-    Parameters
-    ----------
-    config : BlockRowConfig
-        Of the engine's own `config_kind`.
-    memories : dict of str to ndarray of uint8, optional
-        Of the packer, for Amaranth's simulator; generated Verilog reads them from files.
-
-    Attributes
-    ----------
-    i : In(stream.Signature(input_layout(config.shared)))
-        Beat n carries columns ``n * beat`` and on.
-    o : Out(stream.Signature(output_layout(output_shape(config.shared))))
-        One row a beat, in row order.
-    too_short, too_long : Out(1)
-        See `VectorLoader`.
-
-    Raises
-    ------
-    TypeError
-        If `config` is of another kind.
+    Lanes run ahead of one another by up to `queue_depth` block rows, into the next vector too.
     """
-
-    config_kind: ClassVar[type[BlockRowConfig]]
-
-    def __init__(self, *, config: BlockRowConfig, memories: dict[str, Words] | None = None) -> None:
-        if not isinstance(config, self.config_kind):
-            raise TypeError(f"config must be a {self.config_kind.__name__}, not {config!r}")
-        self._config, self._memories = config, memories or {}
-        super().__init__(
-            {
-                "i": In(stream.Signature(input_layout(config.shared))),
-                "o": Out(stream.Signature(output_layout(output_shape(config.shared)))),
-                "too_short": Out(1),
-                "too_long": Out(1),
-            }
-        )
 
     def elaborate(self, platform: object) -> Module:
         """Connect the lanes to the two ends."""
@@ -75,22 +31,13 @@ class BlockRowEngine(wiring.Component):
         lanes = [
             BlockRowLane(config=config, lane=p, memories=memories) for p in range(config.lanes)
         ]
-        connect(m, flipped(self.i), loader.i)
-        connect(m, result.o, flipped(self.o))
         all_finished = Signal()
+        self._connect_ends(m, loader, result)
         m.d.comb += [
-            loader.enable.eq(1),
-            loader.beats.eq(config.input_beats),
-            loader.take.eq(loader.waiting),
             all_finished.eq(Cat(lane.finished for lane in lanes).all()),
             collector.waits.eq(Cat(lane.waits for lane in lanes)),
-            collector.ready.eq(result.ready),
-            collector.last.eq(result.last),
-            result.take.eq(collector.taken),
-            result.total.eq(collector.total),
-            self.too_short.eq(loader.too_short),
-            self.too_long.eq(loader.too_long),
         ]
+        self._connect_results(m, loader, collector, result)
         m.d.sync += loader.release.eq(all_finished)
         for p, lane in enumerate(lanes):
             m.submodules[f"lane_{p}"] = lane
@@ -105,3 +52,39 @@ class BlockRowEngine(wiring.Component):
                 collector.data[p].eq(lane.totals),
             ]
         return m
+
+
+class CsrEngine(BlockRowEngine):
+    """One layer in CSR with absolute column indices, one entry a lane and clock.
+
+    Parameters
+    ----------
+    config : CsrConfig
+    memories : dict of str to ndarray of uint8, optional
+        Of `darb.golden.baselines.pack_csr`.
+
+    Raises
+    ------
+    TypeError
+        If `config` is no `CsrConfig`.
+    """
+
+    config_kind = CsrConfig
+
+
+class BsrEngine(BlockRowEngine):
+    """One layer in BSR, `blocks_a_step` blocks of one block row a lane and clock.
+
+    Parameters
+    ----------
+    config : BsrConfig
+    memories : dict of str to ndarray of uint8, optional
+        Of `darb.golden.baselines.pack_bsr`.
+
+    Raises
+    ------
+    TypeError
+        If `config` is no `BsrConfig`.
+    """
+
+    config_kind = BsrConfig

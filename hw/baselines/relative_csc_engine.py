@@ -3,45 +3,29 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
 
 from darb.golden.baselines.relative_csc import RelativeCscConfig
 from darb.golden.baselines.relative_csc_model import BANKS
-from darb.golden.bitfields import Words
+from darb.hw.baselines.engine import BaselineEngine
 from darb.hw.baselines.nonzero_beats import NonzeroBeats
 from darb.hw.baselines.nonzero_broadcaster import NonzeroBroadcaster
 from darb.hw.baselines.relative_csc_lane import RelativeCscLane
 from darb.hw.baselines.result_path import ResultPath
 from darb.hw.baselines.row_collector import RowCollector
-from darb.hw.engine import output_shape
-from darb.hw.output_buffer import output_layout
-from darb.hw.vector_loader import VectorLoader, input_layout
+from darb.hw.vector_loader import VectorLoader
 
 
-class RelativeCscEngine(wiring.Component):
+class RelativeCscEngine(BaselineEngine):
     """One layer in interleaved CSC with relative row indices, one entry a lane and clock.
 
-    Takes vectors on `i`, sends results on `o`, both in order; two vectors fit each end. Each
-    activation that is not zero goes to all lanes at once, one a clock while none has a full queue;
-    zeros cost nothing. Lanes work into the next vector while one's sums are taken. When every beat
-    of either stream is transferred is what `darb.golden.baselines.RelativeCscModel` says.
+    Each activation that is not zero goes to all lanes at once, one a clock while none has a full
+    queue; zeros cost nothing. Lanes work into the next vector while one's sums are taken.
 
     Parameters
     ----------
     config : RelativeCscConfig
     memories : dict of str to ndarray of uint8, optional
-        Of `darb.golden.baselines.pack_relative_csc`, for Amaranth's simulator; generated Verilog
-        reads them from files.
-
-    Attributes
-    ----------
-    i : In(stream.Signature(input_layout(config.shared)))
-        Beat b carries columns ``b * beat`` and on.
-    o : Out(stream.Signature(output_layout(output_shape(config.shared))))
-        One row a beat, in row order.
-    too_short, too_long : Out(1)
-        See `VectorLoader`.
+        Of `darb.golden.baselines.pack_relative_csc`.
 
     Raises
     ------
@@ -49,23 +33,10 @@ class RelativeCscEngine(wiring.Component):
         If `config` is no `RelativeCscConfig`.
     """
 
-    def __init__(
-        self, *, config: RelativeCscConfig, memories: dict[str, Words] | None = None
-    ) -> None:
-        if not isinstance(config, RelativeCscConfig):
-            raise TypeError(f"config must be a RelativeCscConfig, not {config!r}")
-        self._config, self._memories = config, memories or {}
-        super().__init__(
-            {
-                "i": In(stream.Signature(input_layout(config.shared))),
-                "o": Out(stream.Signature(output_layout(output_shape(config.shared)))),
-                "too_short": Out(1),
-                "too_long": Out(1),
-            }
-        )
+    config_kind = RelativeCscConfig
 
     def elaborate(self, platform: object) -> Module:
-        """Connect the lanes to the two ends."""
+        """Connect the broadcast and the lanes to the two ends."""
         m = Module()
         config, memories = self._config, self._memories
         m.submodules.loader = loader = VectorLoader(config=config.shared)
@@ -87,12 +58,8 @@ class RelativeCscEngine(wiring.Component):
             release.eq(all_finished & ~release),
             whole.eq(whole + release - (collector.taken & collector.last)),
         ]
-        connect(m, flipped(self.i), loader.i)
-        connect(m, result.o, flipped(self.o))
+        self._connect_ends(m, loader, result)
         m.d.comb += [
-            loader.enable.eq(1),
-            loader.beats.eq(config.input_beats),
-            loader.take.eq(loader.waiting),
             loader.release.eq(broadcaster.release),
             beats.load_en.eq(loader.load_en),
             beats.load_half.eq(loader.load_half),
@@ -105,13 +72,8 @@ class RelativeCscEngine(wiring.Component):
             broadcaster.count.eq(beats.count),
             broadcaster.beat.eq(beats.beat),
             collector.waits.eq((whole != 0).replicate(config.lanes)),
-            collector.ready.eq(result.ready),
-            collector.last.eq(result.last),
-            result.take.eq(collector.taken),
-            result.total.eq(collector.total),
-            self.too_short.eq(loader.too_short),
-            self.too_long.eq(loader.too_long),
         ]
+        self._connect_results(m, loader, collector, result)
         for p, lane in enumerate(lanes):
             m.submodules[f"lane_{p}"] = lane
             m.d.comb += [

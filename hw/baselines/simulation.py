@@ -19,8 +19,7 @@ from darb.golden.baselines.model import BaselineModel
 from darb.golden.baselines.relative_csc import RelativeCscConfig
 from darb.golden.fixed_point import check_vectors
 from darb.golden.output_directory import replaced_directory
-from darb.hw.baselines.bsr_engine import BsrEngine
-from darb.hw.baselines.csr_engine import CsrEngine
+from darb.hw.baselines.block_row_engine import BsrEngine, CsrEngine
 from darb.hw.baselines.relative_csc_engine import RelativeCscEngine
 from darb.hw.baselines.stimulus import baseline_beats
 from darb.hw.baselines.stream_top import StreamTop
