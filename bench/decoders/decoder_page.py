@@ -15,6 +15,7 @@ from decoder_tables import (
     network,
     over_ratios,
     storage,
+    title_of,
     utilisation,
 )
 
@@ -73,8 +74,12 @@ def _synthetic(found: list[tuple[Case, dict]], shape: tuple[int, int]) -> list[s
 
 def _built(results: list[dict], what: str) -> list[str]:
     """Return the areas of those that were built, and DARB's efficiency among them."""
-    built = [result for result in results if result["area"] is not None]
+    tried = [result for result in results if result["area"] is not None]
+    refused = [result for result in tried if "refused" in result["area"]]
+    built = [result for result in tried if "refused" not in result["area"]]
     lines = []
+    for result in refused:
+        lines += [f"{title_of(result)}: {result['area']['refused']}.", ""]
     if built:
         lines += [f"Placed and routed alone on an ECP5-85F of speed grade 6, {what}:", ""]
         lines += area(built)

@@ -25,6 +25,7 @@ from decoder_page import PAGE, write_page
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from darb.hw.flow.step import BuildError
 from darb.hw.flow.workshop import Progress as BuildProgress
 
 SPARSE = 0.5
@@ -48,7 +49,12 @@ def _works(case: Case, *, density: float) -> tuple[tuple[Work, ...], float | Non
 
 def _area(candidate: Candidate, decoder: str, progress: BuildProgress) -> dict[str, object]:
     """Return what the engine takes, and its decoder's components each built alone."""
-    engine = build(candidate.top(), candidate.files, decoder=decoder, progress=progress)
+    try:
+        engine = build(candidate.top(), candidate.files, decoder=decoder, progress=progress)
+    except BuildError as error:
+        if "no BELs remaining" not in str(error):
+            raise
+        return {"refused": "more than the chip holds"}
     alone: Counter = Counter()
     for component, count in candidate.decoder():
         used = build(component, {}, decoder=decoder, progress=progress).used
