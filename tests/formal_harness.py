@@ -2,51 +2,66 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+
 from amaranth.asserts import AnyConst
 from amaranth.hdl import Assert, Elaboratable, Module, Signal, Value, ValueLike
 from amaranth.lib import data, memory, wiring
 
 
 class Opened:
-    """A component as a submodule whose registers and memories can be named.
+    """A component whose registers and memories can be named.
 
     Parameters
     ----------
-    m : Module
-        Takes `component` as its submodule `name`.
+    component : wiring.Component
+        Still to be made a submodule.
     """
 
-    def __init__(self, m: Module, component: wiring.Component, name: str = "dut") -> None:
-        self._module = _elaborated_here(component)
-        m.submodules[name] = component
+    def __init__(self, component: wiring.Component) -> None:
+        self.component = component
+        self._module, self._locals = _elaborate(component)
+        # Elaborated once, now and for later.
+        component.elaborate = lambda platform: self._module
 
     def __getitem__(self, name: str) -> Signal:
-        """Return the signal called `name` that the component drives."""
+        """Return the signal called `name`, in the component's source or by itself."""
+        if isinstance(self._locals.get(name), Value | data.View):
+            return self._locals[name]
         # Amaranth has no public way to a signal that only `elaborate` knows.
         found = [signal for signal in self._module._driving if signal.name == name]
         assert len(found) == 1, f"{name!r} names {len(found)} signals"
         return found[0]
 
-    def submodule(self, m: Module, name: str) -> Opened:
-        """Return the component that is submodule `name`, opened too."""
-        inner = Opened.__new__(Opened)
-        inner._module = _elaborated_here(getattr(self._module.submodules, name))
-        return inner
+    def submodule(self, name: str) -> Opened:
+        """Return the component that is submodule `name`."""
+        return Opened(getattr(self._module.submodules, name))
 
-    def peek(self, m: Module, ram: str, address: ValueLike) -> Signal:
-        """Return what stands at `address` of the memory in submodule `ram`."""
-        words = self.submodule(m, ram)._module.submodules.words
+    def peek(self, m: Module, address: ValueLike) -> Signal:
+        """Return what stands at `address`, if this is a memory of `darb.hw.memory`."""
+        words = self._module.submodules.words
         assert isinstance(words, memory.Memory)
         port = words.read_port(domain="comb")
         m.d.comb += port.addr.eq(address)
         return port.data
 
 
-def _elaborated_here(component: wiring.Component) -> Module:
-    """Elaborate `component` once, now and for later."""
-    module = component.elaborate(None)
-    component.elaborate = lambda platform: module
-    return module
+def _elaborate(component: wiring.Component) -> tuple[Module, dict[str, object]]:
+    """Return the component's module and the local variables of the methods that built it."""
+    names: dict[str, object] = {}
+
+    def look(frame: FrameType, event: str, result: object) -> None:
+        if event == "return" and frame.f_locals.get("self") is component:
+            names.update(frame.f_locals)
+
+    before = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        module = component.elaborate(None)
+    finally:
+        sys.setprofile(before)
+    return module, names
 
 
 class Harness(Elaboratable):
@@ -80,6 +95,11 @@ class Harness(Elaboratable):
         signal = Signal(shape, name=name)
         self.ports.append(Value.cast(signal))
         return signal
+
+    def open(self, m: Module, component: wiring.Component) -> Opened:
+        """Make `component` a submodule that can be looked into."""
+        m.submodules.dut = component
+        return Opened(component)
 
     def drive(self, m: Module, *inputs: Signal | data.View) -> None:
         """Let each of a component's inputs be anything in every clock."""

@@ -2,7 +2,7 @@
 
 import pytest
 from amaranth.hdl import Assume, Cover, Module, Mux, Signal
-from formal_harness import Harness, Opened
+from formal_harness import Harness
 from formal_proof import Claim
 from seeded_bug import seeded_bug
 
@@ -37,7 +37,7 @@ class DecoderHarness(Harness):
     def _one(self, width):
         m = Module()
         dut = self._component(fields=2, field_bits=width, max_k=width, address_bits=width)
-        inside = Opened(m, dut)
+        inside = self.open(m, dut)
         self.drive(m, dut.word, dut.step, dut.refill, dut.k, dut.base)
         # The word at hand, the k it was refilled with, and which of its indices is next.
         word, k = Signal.like(dut.word), Signal.like(dut.k)

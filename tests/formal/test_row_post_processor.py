@@ -3,7 +3,7 @@
 import pytest
 from amaranth.hdl import Assume, Cover, Mux, Signal, signed
 from configs import small_config
-from formal_harness import Harness, Opened
+from formal_harness import Harness
 from formal_proof import Claim
 from seeded_bug import seeded_bug
 
@@ -35,7 +35,7 @@ class RequantisationHarness(Harness):
 
     def build(self, m):
         dut = self._component(config=CONFIG)
-        inside = Opened(m, dut)
+        inside = self.open(m, dut)
         self.drive(m, dut.total, dut.row, dut.relu)
         low, high = signed_range(CONFIG.accumulator_bits)
         exact = Signal(signed(BIAS_BITS + 1))
@@ -54,7 +54,7 @@ class RequantisationHarness(Harness):
         known = age == POST
         # The operands are shown to be right where they stand, then their product is taken there:
         # to find two multipliers equal takes a solver for ever.
-        biased, factor = inside["biased"], inside["multiplier_1"]
+        biased, factor = inside["biased"], inside["multiplier"]
         accumulator = delay(m, accumulator, 1, name="exact")
         multiplier = delay(m, dut.row.multiplier, 1, name="factor")
         with m.If(age == 1):
