@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from darb.golden import IntegerLayer, Pattern
+from darb.golden import IntegerLayer, OutputMode, Pattern
+from darb.golden.baselines import BaselineConfig
 
 
 def random_layer(
@@ -71,11 +73,17 @@ def random_block_layer(
     return replace(layer, weights=layer.weights * kept[: shape[0], : shape[1]])
 
 
-def layer_reference(
-    layer: IntegerLayer, vectors: np.ndarray, *, activation_bits: int, raw: bool
-) -> np.ndarray:
+def layer_of(weights: ArrayLike, *, bias: int | ArrayLike = 0) -> IntegerLayer:
+    """Return a layer of these weights that divides every sum by two."""
+    weights = np.asarray(weights)
+    ones = np.ones(len(weights), dtype=np.int64)
+    draft = random_layer(np.random.default_rng(0), weights.shape, density=0)
+    return replace(draft, weights=weights, bias=bias * ones, multiplier=ones << 15, shift=16 * ones)
+
+
+def layer_reference(layer: IntegerLayer, vectors: np.ndarray, config: BaselineConfig) -> np.ndarray:
     """Return the layer's accumulators, or its activations: Python integers, no packed format."""
-    half = 1 << (activation_bits - 1)
+    raw, half = config.output_mode is OutputMode.ACCUMULATORS, 1 << (config.activation_bits - 1)
     low = 0 if layer.relu else -half
     results = []
     for vector in vectors.tolist():

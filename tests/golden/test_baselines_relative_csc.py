@@ -1,39 +1,25 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sparse_layers import layer_reference, random_layer
+from rival_models import check_words, rival_model
+from sparse_layers import layer_of, random_layer
 
 from darb.golden import OutputMode
 from darb.golden.baselines import (
-    BaselineConfig,
     BaselineImage,
-    CsrModel,
     RelativeCscConfig,
     RelativeCscModel,
-    balanced_order,
-    fit_csr,
     fit_relative_csc,
-    pack_csr,
-    pack_relative_csc,
 )
 from darb.golden.formats import RelativeCsc
 
+MODES = (OutputMode.ACTIVATIONS, OutputMode.ACCUMULATORS)
 GOOD = {"multipliers": 4, "columns": 9, "rows": 6, "entry_depth": 8}
 
 
-def layer_of(weights):
-    """Return a layer of these weights, its bias and scales of no interest."""
-    weights = np.asarray(weights)
-    return replace(
-        random_layer(np.random.default_rng(0), weights.shape, density=0), weights=weights
-    )
-
-
 def model_of(layer, **fields):
-    return RelativeCscModel(pack_relative_csc(layer, fit_relative_csc(layer, **fields)))
+    return rival_model("relative_csc", layer, **fields)
 
 
 @given(
@@ -49,29 +35,25 @@ def model_of(layer, **fields):
 def test_words_are_plain_arithmetic_and_the_weights_come_back(
     rows, columns, density, multipliers, weight_bits, index_bits, balance, seed
 ):
-    rng = np.random.default_rng(seed)
     layer = random_layer(
-        rng, (rows, columns), density=density, weight_bits=weight_bits, relu=seed % 2 == 1
+        np.random.default_rng(seed),
+        (rows, columns),
+        density=density,
+        weight_bits=weight_bits,
+        relu=seed % 2 == 1,
     )
-    order = balanced_order(layer.weights, multipliers) if balance else None
-    mode = [OutputMode.ACTIVATIONS, OutputMode.ACCUMULATORS][seed // 2 % 2]
-    config = fit_relative_csc(
+    model = model_of(
         layer,
         multipliers=multipliers,
         weight_bits=weight_bits,
         index_bits=index_bits,
-        output_mode=mode,
-        order=order,
+        output_mode=MODES[seed // 2 % 2],
+        balance=balance,
     )
-    model = RelativeCscModel(pack_relative_csc(layer, config, order=order))
-    packed = layer.weights if order is None else layer.weights[order]
-    assert np.array_equal(model.dense(), packed)
-    stored = RelativeCsc.from_dense(packed, lanes=config.lanes, index_bits=index_bits)
+    check_words(model, layer, seed)
+    lanes = model.image.config.lanes
+    stored = RelativeCsc.from_dense(model.dense(), lanes=lanes, index_bits=index_bits)
     assert model.stored_weights() == stored.values.size
-    vectors = rng.integers(-128, 128, (3, columns))
-    raw = mode is OutputMode.ACCUMULATORS
-    expected = layer_reference(layer, vectors, activation_bits=8, raw=raw)
-    assert np.array_equal(model.run(vectors), expected)
 
 
 def test_padding_zeros_bridge_long_gaps_and_take_a_clock_each():
@@ -122,9 +104,7 @@ def test_a_vector_takes_what_the_slowest_of_lanes_broadcast_and_results_takes(sh
     rng = np.random.default_rng(3)
     layer = random_layer(rng, (64, 200), density=0.3, empty=0.0, uneven=False)
     vector = rng.integers(1, 100, 200) * (rng.random(200) < share)
-    order = balanced_order(layer.weights, 16)
-    config = fit_relative_csc(layer, multipliers=16, order=order, queue_depth=256)
-    model = RelativeCscModel(pack_relative_csc(layer, config, order=order))
+    model = model_of(layer, multipliers=16, balance=True, queue_depth=256)
     picked = vector != 0
     counts = model.stored.entries_by_lane()[picked]
     # A lane without entries in the last column has an idle step.
@@ -150,11 +130,9 @@ def test_deep_queues_even_out_what_lanes_have_in_single_columns():
     layer = random_layer(
         np.random.default_rng(4), (256, 256), density=0.08, empty=0.0, uneven=False
     )
-    order = balanced_order(layer.weights, 16)
     intervals = []
     for queue_depth in (1, 8, 256):
-        config = fit_relative_csc(layer, multipliers=16, order=order, queue_depth=queue_depth)
-        model = RelativeCscModel(pack_relative_csc(layer, config, order=order))
+        model = model_of(layer, multipliers=16, balance=True, queue_depth=queue_depth)
         intervals.append(model.outcome().interval)
     assert intervals[0] > intervals[1] > intervals[2]
     assert intervals[2] == model.stored.entries_by_lane().sum(axis=0).max()
@@ -173,7 +151,7 @@ def test_outcome_of_vectors_is_the_mean_over_them():
     assert outcome.latency == ends[0] + 1
     assert outcome.latency < model.outcome().latency
     # What computes with zeros too takes no fewer clocks, and its useful work is the same.
-    csr = CsrModel(pack_csr(layer, fit_csr(layer, multipliers=4)))
+    csr = rival_model("csr", layer, multipliers=4)
     assert csr.outcome(vectors).interval == csr.outcome().interval
     assert csr.outcome(vectors).useful == outcome.useful < csr.outcome().useful
     assert model.outcome(np.ones((1, 60), dtype=int)) == model.outcome()
@@ -185,30 +163,21 @@ def test_outcome_of_vectors_is_the_mean_over_them():
         model.timeline(vectors * 1.0)
 
 
-def test_a_fit_is_the_smallest_and_what_is_smaller_is_refused():
+def test_a_fit_is_the_smallest():
     layer = random_layer(np.random.default_rng(1), (20, 100), density=0.1, empty=0.0)
-    config = fit_relative_csc(layer, multipliers=4)
-    model = RelativeCscModel(pack_relative_csc(layer, config))
+    model = model_of(layer, multipliers=4)
+    config = model.image.config
     busiest = int(model.stored.entries_by_lane().sum(axis=0).max())
     assert config.entry_depth == busiest
     assert config.pointer_bits == model.stored.pointer_bits
     assert config.input_beats <= 20 < -(-100 // (config.beat // 2))
     assert fit_relative_csc(layer_of(np.ones((1, 300), dtype=int)), multipliers=1).beat == 256
-    with pytest.raises(ValueError, match=f"lane . must have at most {busiest - 1} entries, not "):
-        pack_relative_csc(layer, replace(config, entry_depth=busiest - 1))
-    with pytest.raises(ValueError, match=r"accumulators must fit \d+ bits, not \d+"):
-        pack_relative_csc(layer, replace(config, accumulator_bits=config.accumulator_bits - 1))
 
 
-def test_files_and_bits_are_the_memories():
+def test_bits_of_the_memories_and_what_they_must_hold():
     layer = random_layer(np.random.default_rng(3), (5, 6), density=0.5)
-    config = fit_relative_csc(layer, multipliers=2)
-    image = pack_relative_csc(layer, config)
-    files = image.files()
-    assert list(files) == [f"{name}.mem" for name in config.memory_shapes]
-    assert [text.count(b"\n") for text in files.values()] == [
-        depth for depth, _ in config.memory_shapes.values()
-    ]
+    image = model_of(layer, multipliers=2).image
+    config = image.config
     pointers = 2 * 7 * config.pointer_bits
     assert image.memory_bits == 5 * (32 + 16 + 6 + 3) + 2 * config.entry_depth * (8 + 4) + pointers
     swapped = {**image.memories, "odd_1": image.memories["odd_1"][::-1]}
@@ -229,32 +198,3 @@ def test_files_and_bits_are_the_memories():
 def test_configs_are_checked(fields, error, message):
     with pytest.raises(error, match=message):
         RelativeCscConfig(**{**GOOD, **fields})
-
-
-def test_layers_and_orders_are_checked():
-    layer = random_layer(np.random.default_rng(4), (6, 9), density=0.3)
-    config = fit_relative_csc(layer, multipliers=4)
-    base = BaselineConfig(multipliers=4, columns=9, rows=6)
-    with pytest.raises(
-        TypeError, match=r"config must be a RelativeCscConfig, not BaselineConfig\("
-    ):
-        pack_relative_csc(layer, base)
-    with pytest.raises(TypeError, match="layer must be an IntegerLayer, not 'layer'"):
-        pack_relative_csc("layer", config)
-    with pytest.raises(ValueError, match=r"layer must have shape \(6, 8\), not \(6, 9\)"):
-        pack_relative_csc(layer, replace(config, columns=8))
-    with pytest.raises(ValueError, match="layer's relu must be True, not False"):
-        pack_relative_csc(layer, replace(config, relu=True))
-    for call in (
-        pack_relative_csc,
-        lambda *a, order: fit_relative_csc(a[0], multipliers=4, order=order),
-    ):
-        with pytest.raises(ValueError, match="order must name each of 6 rows once, not "):
-            call(layer, config, order=np.zeros(6, dtype=int))
-    with pytest.raises(ValueError, match=r"multipliers must be in 1\.\.256, not 0"):
-        fit_relative_csc(layer, multipliers=0)
-    rows = {"rows": pack_relative_csc(layer, config).memories["rows"]}
-    with pytest.raises(
-        TypeError, match=r"image must have a RelativeCscConfig, not BaselineConfig\("
-    ):
-        RelativeCscModel(BaselineImage(base, rows))

@@ -1,22 +1,13 @@
 """The BSR engine in Amaranth's simulator: every word and every clock as golden says."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from engine_against_golden import check_engine
-from sparse_layers import random_block_layer
+from rival_models import rival_model
+from sparse_layers import layer_of, random_block_layer
 
 from darb.golden import OutputMode
-from darb.golden.baselines import (
-    BsrModel,
-    CsrModel,
-    balanced_order,
-    fit_bsr,
-    fit_csr,
-    pack_bsr,
-    pack_csr,
-)
+from darb.golden.baselines import fit_bsr
 from darb.hw.baselines import BsrEngine
 
 MODES = (OutputMode.ACTIVATIONS, OutputMode.ACCUMULATORS)
@@ -34,16 +25,9 @@ FOLDINGS = (
 )
 
 
-def check(layer, seed, *, sort=False, fields, **run):
+def check(layer, seed, *, fields, **run):
     """Hold one run of the engine against golden."""
-    order = None
-    if sort:
-        folding = {name: fields[name] for name in ("block_size", "blocks_a_step") if name in fields}
-        order = balanced_order(layer.weights, fields["multipliers"], **folding)
-    config = fit_bsr(layer, order=order, **fields)
-    image = pack_bsr(layer, config, order=order)
-    engine = BsrEngine(config=config, memories=image.memories)
-    return check_engine(engine, BsrModel(image), layer, seed, **run)
+    return check_engine(rival_model("bsr", layer, **fields), layer, seed, **run)
 
 
 @pytest.mark.parametrize("seed", range(32))
@@ -67,8 +51,8 @@ def test_engine_is_golden_bit_for_bit_and_clock_for_clock(seed):
         idle=idle,
         blocked=blocked,
         vectors=5,
-        sort=seed % 3 != 1,
         fields={
+            "balance": seed % 3 != 1,
             "multipliers": multipliers,
             "block_size": block_size,
             "blocks_a_step": blocks_a_step,
@@ -109,23 +93,17 @@ def test_unusual_shapes(shape, density, fields, idle, blocked):
     check(layer, sum(shape), idle=idle, blocked=blocked, vectors=4, fields=fields)
 
 
-def ones(weights):
-    """Return a layer of these weights."""
-    one = np.ones(len(weights), dtype=np.int64)
-    layer = random_block_layer(np.random.default_rng(0), weights.shape, block_size=2, density=0)
-    return replace(layer, weights=weights, bias=one, multiplier=one << 15, shift=one)
-
-
 def test_one_long_block_row_holds_up_its_own_lane_alone_while_queues_have_room():
     weights = np.zeros((32, 120), dtype=np.int64)
     weights[::2, 0] = 1
     weights[4] = 3
     fields = {"multipliers": 16, "block_size": 2, "beat": 8}
-    free = check(ones(weights), 0, fields={**fields, "queue_depth": 8})
+    layer = layer_of(weights, bias=1)
+    free = check(layer, 0, fields={**fields, "queue_depth": 8})
     # Lane 2 has the long block row and three of one block, for which a length has to be read.
     assert free.interval == 60 + 3 * 2
     # The other lanes stop behind it where their queues are full.
-    assert check(ones(weights), 0, fields={**fields, "queue_depth": 1}).interval > free.interval
+    assert check(layer, 0, fields={**fields, "queue_depth": 1}).interval > free.interval
 
 
 def test_one_block_row_at_a_time_costs_whole_steps():
@@ -133,22 +111,21 @@ def test_one_block_row_at_a_time_costs_whole_steps():
     for row, blocks in enumerate((36, 33, 5)):
         weights[2 * row, : 2 * blocks] = 1
     fields = {"multipliers": 16, "block_size": 2, "beat": 16}
-    free = check(ones(weights), 0, fields={**fields, "blocks_a_step": 4})
+    free = check(layer_of(weights, bias=1), 0, fields={**fields, "blocks_a_step": 4})
     assert free.interval == 9 + 9 + 2
     assert free.utilisation == 2 * (36 + 33 + 5) / (16 * 20)
 
 
 def test_empty_block_rows_cost_no_more_than_their_results():
-    layer = ones(np.zeros((48, 8), dtype=np.int64))
+    layer = layer_of(np.zeros((48, 8), dtype=np.int64), bias=1)
     free = check(layer, 0, fields={"multipliers": 8, "block_size": 2})
-    rows = CsrModel(pack_csr(layer, fit_csr(layer, multipliers=8))).outcome()
+    rows = rival_model("csr", layer, multipliers=8).outcome()
     assert free.interval == rows.interval
     assert free.latency < rows.latency + 4
 
 
 def test_accumulators_exactly_full():
-    weights = np.array([[127, 127], [-127, -127], [127, -127]])
-    layer = replace(ones(weights), bias=[255, -255, 0])
+    layer = layer_of([[127, 127], [-127, -127], [127, -127]], bias=[255, -255, 0])
     fields = {"multipliers": 4, "block_size": 2}
     assert fit_bsr(layer, **fields).accumulator_bits == 16
     check(layer, 1, fields=fields)

@@ -1,27 +1,22 @@
 """The CSR engine in Amaranth's simulator: every word and every clock as golden says."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from engine_against_golden import check_engine
-from sparse_layers import random_layer
+from rival_models import rival_model
+from sparse_layers import layer_of, random_layer
 
 from darb.golden import OutputMode
-from darb.golden.baselines import CsrModel, balanced_order, fit_csr, pack_csr
+from darb.golden.baselines import fit_csr
 from darb.hw.baselines import CsrEngine
 
 MODES = (OutputMode.ACTIVATIONS, OutputMode.ACCUMULATORS)
 ENDS = ((0, 0), (0.4, 0), (0, 0.9), (0.3, 0.5))
 
 
-def check(layer, seed, *, sort=False, fields, **run):
+def check(layer, seed, *, fields, **run):
     """Hold one run of the engine against golden."""
-    order = balanced_order(layer.weights, fields["multipliers"]) if sort else None
-    config = fit_csr(layer, order=order, **fields)
-    image = pack_csr(layer, config, order=order)
-    engine = CsrEngine(config=config, memories=image.memories)
-    return check_engine(engine, CsrModel(image), layer, seed, **run)
+    return check_engine(rival_model("csr", layer, **fields), layer, seed, **run)
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -42,8 +37,8 @@ def test_engine_is_golden_bit_for_bit_and_clock_for_clock(seed):
         seed,
         idle=idle,
         blocked=blocked,
-        sort=seed % 2 == 1,
         fields={
+            "balance": seed % 2 == 1,
             "multipliers": multipliers,
             "weight_bits": weight_bits,
             "beat": [None, 1, 2, 8][seed // 3 % 4],
@@ -75,14 +70,7 @@ def test_one_long_row_holds_up_its_own_lane_alone_while_queues_have_room():
     weights = np.zeros((32, 40), dtype=np.int64)
     weights[:, 0] = 1
     weights[4] = 3
-    ones = np.ones(32, dtype=np.int64)
-    layer = replace(
-        random_layer(np.random.default_rng(0), (32, 40), density=0),
-        weights=weights,
-        bias=ones,
-        multiplier=ones << 15,
-        shift=ones,
-    )
+    layer = layer_of(weights, bias=1)
     fields = {"multipliers": 4, "beat": 8}
     free = check(layer, 0, fields={**fields, "queue_depth": 8})
     # Lane 0 has the long row and seven of one weight, for which a length has to be read.
@@ -92,11 +80,7 @@ def test_one_long_row_holds_up_its_own_lane_alone_while_queues_have_room():
 
 
 def test_accumulators_exactly_full():
-    layer = replace(
-        random_layer(np.random.default_rng(0), (3, 2), density=0),
-        weights=[[127, 127], [-127, -127], [127, -127]],
-        bias=[255, -255, 0],
-    )
+    layer = layer_of([[127, 127], [-127, -127], [127, -127]], bias=[255, -255, 0])
     assert fit_csr(layer, multipliers=2).accumulator_bits == 16
     check(layer, 1, fields={"multipliers": 2})
 

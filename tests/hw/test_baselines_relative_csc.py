@@ -1,22 +1,15 @@
 """The relative CSC engine in Amaranth's simulator: every word and every clock as golden says."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from component_simulation import run_component
-from sparse_layers import layer_reference, random_layer
-from stream_ends import run_streams
+from engine_against_golden import check_engine
+from rival_models import rival_model
+from sparse_layers import layer_of, layer_reference, random_layer
 
 from darb.golden import OutputMode
-from darb.golden.baselines import (
-    RelativeCscModel,
-    balanced_order,
-    fit_relative_csc,
-    pack_relative_csc,
-)
+from darb.golden.baselines import fit_relative_csc, pack_relative_csc
 from darb.hw.baselines import RelativeCscEngine
-from darb.hw.baselines.stimulus import baseline_beats
 
 VECTORS = 7
 MODES = (OutputMode.ACTIVATIONS, OutputMode.ACCUMULATORS)
@@ -38,36 +31,12 @@ def random_vectors(rng, config, vectors, share):
     return given
 
 
-def check(layer, seed, *, idle=0.0, blocked=0.0, sort=False, given=None, share=0.5, **fields):
-    """Hold one run of the engine against golden, and golden against plain arithmetic."""
-    rng = np.random.default_rng(seed)
-    order = balanced_order(layer.weights, fields["multipliers"]) if sort else None
-    config = fit_relative_csc(layer, order=order, **fields)
-    image = pack_relative_csc(layer, config, order=order)
-    model = RelativeCscModel(image)
-    if given is None:
-        given = random_vectors(rng, config, VECTORS, share)
-    given = np.asarray(given)
-    expected = model.run(given)
-    words, lasts, inputs, outputs, valids, readies = run_streams(
-        RelativeCscEngine(config=config, memories=image.memories),
-        baseline_beats(config, given).view(np.int8),
-        rng,
-        beats=config.input_beats,
-        due=expected.size,
-        tail=2 * model.outcome().latency,
-        idle=idle,
-        blocked=blocked,
-    )
-    predicted = model.timeline(given, valid=valids, ready=readies)
-    raw = config.output_mode is OutputMode.ACCUMULATORS
-    plain = layer_reference(layer, given, activation_bits=config.activation_bits, raw=raw)
-    assert np.array_equal(expected, plain), f"seed {seed}"
-    assert np.array_equal(np.reshape(words, expected.shape), expected), f"seed {seed}"
-    assert inputs == predicted.inputs.ravel().tolist(), f"seed {seed}"
-    assert outputs == predicted.outputs.ravel().tolist(), f"seed {seed}"
-    assert lasts == ([0] * (config.rows - 1) + [1]) * len(given), f"seed {seed}"
-    return model.outcome(given)
+def check(layer, seed, *, fields, vectors=None, share=0.5, **run):
+    """Hold one run of the engine against golden."""
+    model = rival_model("relative_csc", layer, **fields)
+    if vectors is None:
+        vectors = random_vectors(np.random.default_rng(seed), model.image.config, VECTORS, share)
+    return check_engine(model, layer, seed, vectors=vectors, **run)
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -88,14 +57,16 @@ def test_engine_is_golden_bit_for_bit_and_clock_for_clock(seed):
         seed,
         idle=idle,
         blocked=blocked,
-        multipliers=multipliers,
-        weight_bits=weight_bits,
-        beat=[None, 1, 2, 8][seed // 3 % 4],
-        queue_depth=[1, 2, 8, 16][seed // 2 % 4],
-        index_bits=[1, 2, 4][seed // 4 % 3],
-        output_mode=MODES[seed // 7 % 2],
         share=[0.1, 0.5, 1][seed // 5 % 3],
-        sort=seed % 2 == 1,
+        fields={
+            "multipliers": multipliers,
+            "weight_bits": weight_bits,
+            "beat": [None, 1, 2, 8][seed // 3 % 4],
+            "queue_depth": [1, 2, 8, 16][seed // 2 % 4],
+            "index_bits": [1, 2, 4][seed // 4 % 3],
+            "output_mode": MODES[seed // 7 % 2],
+            "balance": seed % 2 == 1,
+        },
     )
 
 
@@ -117,15 +88,7 @@ def test_engine_is_golden_bit_for_bit_and_clock_for_clock(seed):
 def test_unusual_shapes(shape, density, fields, share, idle, blocked):
     numbers = {name: fields[name] for name in ("weight_bits", "activation_bits") if name in fields}
     layer = random_layer(np.random.default_rng(shape), shape, density=density, **numbers)
-    check(layer, sum(shape), idle=idle, blocked=blocked, share=share, **fields)
-
-
-def layer_of(weights, bias=0):
-    """Return a layer of these weights."""
-    weights = np.asarray(weights)
-    ones = np.ones(len(weights), dtype=np.int64)
-    draft = random_layer(np.random.default_rng(0), weights.shape, density=0)
-    return replace(draft, weights=weights, bias=bias * ones, multiplier=ones << 15, shift=ones)
+    check(layer, sum(shape), idle=idle, blocked=blocked, share=share, fields=fields)
 
 
 @pytest.mark.parametrize(("idle", "blocked"), [ENDS[0], ENDS[3]])
@@ -137,9 +100,14 @@ def test_a_row_may_come_in_every_clock_or_in_every_second_or_third(idle, blocked
     weights[[0, 2] * 6, np.arange(12, 24)] = 100
     weights[[0, 2, 4] * 4, np.arange(24, 36)] = -127
     weights[1] = np.arange(-18, 18)
-    given = np.random.default_rng(1).integers(1, 128, (5, 36))
+    vectors = np.random.default_rng(1).integers(1, 128, (5, 36))
     outcome = check(
-        layer_of(weights, bias=7), 1, given=given, multipliers=2, beat=4, idle=idle, blocked=blocked
+        layer_of(weights, bias=7),
+        1,
+        vectors=vectors,
+        idle=idle,
+        blocked=blocked,
+        fields={"multipliers": 2, "beat": 4},
     )
     assert outcome.interval == 36
 
@@ -147,7 +115,7 @@ def test_a_row_may_come_in_every_clock_or_in_every_second_or_third(idle, blocked
 def test_the_next_vector_adds_to_the_same_rows_of_the_other_bank_at_once():
     weights = [[1, 0], [0, 0], [0, 0]]
     vectors = np.array([[127, 0], [1, 0], [-128, 0], [2, 0], [0, 0], [0, 5], [3, 3], [4, 0]])
-    check(layer_of(weights), 2, given=vectors, multipliers=1, beat=2)
+    check(layer_of(weights), 2, vectors=vectors, fields={"multipliers": 1, "beat": 2})
 
 
 def test_long_gaps_take_padding_zeros():
@@ -156,9 +124,10 @@ def test_long_gaps_take_padding_zeros():
     weights[149, 2] = 7
     weights[[64, 66, 148], 4] = 1, 2, 3
     layer = layer_of(weights, bias=-3)
-    outcome = check(layer, 3, share=1, multipliers=2, beat=2)
+    fields = {"multipliers": 2, "beat": 2}
+    outcome = check(layer, 3, share=1, fields=fields)
     assert (outcome.weights, outcome.stored_weights) == (6, 6 + 4 + 4 + 2 + 2)
-    check(layer, 4, share=0.5, multipliers=2, beat=2, blocked=0.5)
+    check(layer, 4, share=0.5, blocked=0.5, fields=fields)
 
 
 def test_a_full_queue_holds_up_the_broadcast_for_all_lanes():
@@ -166,8 +135,9 @@ def test_a_full_queue_holds_up_the_broadcast_for_all_lanes():
     weights[::4, ::2] = 1
     weights[1::4, 1::2] = 1
     weights[2, :] = 1
+    fields = {"multipliers": 4, "beat": 8}
     outcomes = [
-        check(layer_of(weights), 5, share=1, multipliers=4, beat=8, queue_depth=queue_depth)
+        check(layer_of(weights), 5, share=1, fields={**fields, "queue_depth": queue_depth})
         for queue_depth in (1, 2, 32)
     ]
     # Lanes 0 and 1 have sixteen entries in every second column; lane 1 also in the last one.
@@ -176,13 +146,10 @@ def test_a_full_queue_holds_up_the_broadcast_for_all_lanes():
 
 
 def test_accumulators_exactly_full():
-    layer = replace(
-        layer_of([[127, 127], [-127, -127], [127, -127]]),
-        bias=[255, -255, 0],
-    )
+    layer = layer_of([[127, 127], [-127, -127], [127, -127]], bias=[255, -255, 0])
     assert fit_relative_csc(layer, multipliers=2).accumulator_bits == 16
     extremes = np.array([[-128, -128], [127, 127], [-128, 127], [127, -128]])
-    check(layer, 1, given=extremes, multipliers=2)
+    check(layer, 1, vectors=extremes, fields={"multipliers": 2})
 
 
 def test_beats_of_a_vector_that_is_dropped_leave_no_trace():
@@ -226,7 +193,7 @@ def test_beats_of_a_vector_that_is_dropped_leave_no_trace():
 
     run_component(engine, bench)
     assert errors == [1, 1]
-    expected = layer_reference(layer, good, activation_bits=8, raw=True)
+    expected = layer_reference(layer, good, config)
     assert np.array_equal(np.reshape(words, expected.shape), expected)
 
 
