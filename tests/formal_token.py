@@ -8,8 +8,8 @@ from amaranth.hdl import Module, Mux, Signal, Value, ValueLike
 class Token:
     """Follows one beat, whichever, through a first-in-first-out queue.
 
-    If each beat comes out as often as it went in, in its place in the order and unchanged, then none
-    is lost, doubled, swapped or altered.
+    If the beat comes out in its place in the order and unchanged, whichever it is, then none is
+    lost, doubled, swapped or altered.
 
     Parameters
     ----------
