@@ -10,7 +10,8 @@ Each rival X is, in this order:
 - ``darb.hw.baselines.XEngine(config=..., memories=...)``: the component, with the stream ends
   `i` and `o` of `darb.hw.engine.Engine`.
 
-A rival's model says only which matrix its memories hold and how its core spends clocks (`Walk`).
+A rival's model says only which matrix its memories hold and how its core spends clocks (`Walk`),
+its engine only what stands between the vector loader and the row collector (`BaselineEngine`).
 """
 
 from darb.golden.baselines.balanced_order import balanced_order

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darb.golden.baselines.config import (
+    MOST_COLUMNS,
     MOST_ENTRIES,
     MOST_MULTIPLIERS,
     MOST_QUEUE,
     BaselineConfig,
     check_power_of_two,
+    narrowest_beat,
 )
 from darb.golden.baselines.image import (
     BaselineImage,
@@ -82,7 +84,7 @@ class BlockRowConfig(BaselineConfig):
             )
         check_power_of_two("queue_depth", self.queue_depth, 1, MOST_QUEUE)
         check_count("entry_depth", self.entry_depth, 1, MOST_ENTRIES)
-        check_count("length_bits", self.length_bits, 1, 15)
+        check_count("length_bits", self.length_bits, 1, MOST_COLUMNS.bit_length())
 
     @property
     def block_rows(self) -> int:
@@ -170,9 +172,7 @@ def fit_block_rows(
     steps = -(-blocks.lengths // draft.blocks_a_step)
     totals = [int(steps[lane :: draft.lanes].sum()) for lane in range(draft.lanes)]
     if beat is None:
-        beat = draft.block_size
-        while -(-n // beat) > max(m, *totals):
-            beat *= 2
+        beat = narrowest_beat(n, max(m, *totals), least=draft.block_size)
     return replace(
         draft,
         beat=beat,

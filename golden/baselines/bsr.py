@@ -64,8 +64,8 @@ def fit_bsr(
     multipliers, block_size, blocks_a_step, weight_bits, activation_bits, queue_depth, output_mode
         See `BsrConfig`.
     beat : int, optional
-        By default the narrowest with which loading a vector takes no longer than computing one,
-        but a block's columns at least.
+        By default the narrowest, up to 256, with which loading a vector takes no longer than
+        computing one, but a block's columns at least.
     order : ndarray of int, shape (M,), optional
         The one that `pack_bsr` will be given.
 

@@ -31,6 +31,14 @@ def check_power_of_two(name: str, value: object, low: int, high: int) -> None:
         raise ValueError(f"{name} must be a power of two, not {value!r}")
 
 
+def narrowest_beat(columns: int, clocks: int, least: int = 1) -> int:
+    """Return the narrowest beat with which a vector is loaded in so many clocks, or the widest."""
+    beat = least
+    while beat < MOST_MULTIPLIERS and -(-columns // beat) > clocks:
+        beat *= 2
+    return beat
+
+
 @dataclass(frozen=True, kw_only=True)
 class BaselineConfig:
     """What fixes the Verilog of a rival engine, but for what its storage format adds.

@@ -48,7 +48,8 @@ def fit_csr(
     multipliers, weight_bits, activation_bits, queue_depth, output_mode
         See `CsrConfig`.
     beat : int, optional
-        By default the narrowest with which loading a vector takes no longer than computing one.
+        By default the narrowest, up to 256, with which loading a vector takes no longer than
+        computing one.
     order : ndarray of int, shape (M,), optional
         The one that `pack_csr` will be given.
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from darb.golden.baselines.config import (
     MOST_ENTRIES,
-    MOST_MULTIPLIERS,
     MOST_QUEUE,
     BaselineConfig,
     check_power_of_two,
+    narrowest_beat,
 )
 from darb.golden.baselines.image import (
     BaselineImage,
@@ -130,9 +130,7 @@ def fit_relative_csc(
     check_layer(layer)
     m, n = layer.weights.shape
     if beat is None:
-        beat = 1
-        while beat < MOST_MULTIPLIERS and -(-n // beat) > m:
-            beat *= 2
+        beat = narrowest_beat(n, m)
     draft = RelativeCscConfig(
         multipliers=multipliers,
         beat=beat,

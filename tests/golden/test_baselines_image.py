@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rival_models import RIVALS
-from sparse_layers import random_layer
+from sparse_layers import layer_of, random_layer
 
 from darb.golden.baselines import BaselineConfig, BaselineImage, balanced_order
 
@@ -74,6 +74,14 @@ def test_fits_are_refused(rival):
         fit("layer", **SMALL[rival])
     with pytest.raises(ValueError, match=r"multipliers must be .*, not 0"):
         fit(LAYER, **{**SMALL[rival], "multipliers": 0})
+
+
+@for_each_rival
+def test_a_beat_is_no_wider_than_the_widest(rival):
+    fit, _, _ = RIVALS[rival]
+    weights = np.zeros((1, 700), dtype=np.int64)
+    weights[0, 5] = 1
+    assert fit(layer_of(weights), **SMALL[rival]).beat == 256
 
 
 @for_each_rival
