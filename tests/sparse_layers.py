@@ -73,6 +73,24 @@ def random_block_layer(
     return replace(layer, weights=layer.weights * kept[: shape[0], : shape[1]])
 
 
+def mixed_layer(seed: int, *, weight_bits: int, block_size: int = 1) -> IntegerLayer:
+    """Return one of many kinds of layer, full or nearly empty, up to 39 x 39.
+
+    Of blocks, unless they are single weights.
+    """
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 40, 2).tolist())
+    numbers = {
+        "density": [0.05, 0.2, 0.6][seed % 3],
+        "weight_bits": weight_bits,
+        "empty": [0.0, 0.3][seed // 2 % 2],
+        "relu": seed % 5 == 0,
+    }
+    if block_size == 1:
+        return random_layer(rng, shape, **numbers)
+    return random_block_layer(rng, shape, block_size=block_size, **numbers)
+
+
 def layer_of(weights: ArrayLike, *, bias: int | ArrayLike = 0) -> IntegerLayer:
     """Return a layer of these weights that divides every sum by two."""
     weights = np.asarray(weights)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from engine_against_golden import check_engine
 from rival_models import rival_model
-from sparse_layers import layer_of, random_block_layer
+from sparse_layers import layer_of, mixed_layer, random_block_layer
 
 from darb.golden import OutputMode
 from darb.golden.baselines import fit_bsr
@@ -32,21 +32,11 @@ def check(layer, seed, *, fields, **run):
 
 @pytest.mark.parametrize("seed", range(32))
 def test_engine_is_golden_bit_for_bit_and_clock_for_clock(seed):
-    rng = np.random.default_rng(seed)
     multipliers, block_size, blocks_a_step = FOLDINGS[seed % 8]
     weight_bits = [4, 8][seed // 4 % 2]
-    layer = random_block_layer(
-        rng,
-        tuple(rng.integers(1, 40, 2).tolist()),
-        block_size=block_size,
-        density=[0.05, 0.2, 0.6][seed % 3],
-        weight_bits=weight_bits,
-        empty=[0.0, 0.3][seed // 2 % 2],
-        relu=seed % 5 == 0,
-    )
     idle, blocked = ENDS[seed // 8]
     check(
-        layer,
+        mixed_layer(seed, weight_bits=weight_bits, block_size=block_size),
         seed,
         idle=idle,
         blocked=blocked,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from engine_against_golden import check_engine
 from rival_models import rival_model
-from sparse_layers import layer_of, random_layer
+from sparse_layers import layer_of, mixed_layer, random_layer
 
 from darb.golden import OutputMode
 from darb.golden.baselines import fit_csr
@@ -21,25 +21,16 @@ def check(layer, seed, *, fields, **run):
 
 @pytest.mark.parametrize("seed", range(24))
 def test_engine_is_golden_bit_for_bit_and_clock_for_clock(seed):
-    rng = np.random.default_rng(seed)
-    multipliers, weight_bits = [1, 2, 4, 8][seed % 4], [4, 8][seed // 4 % 2]
-    layer = random_layer(
-        rng,
-        tuple(rng.integers(1, 40, 2).tolist()),
-        density=[0.05, 0.2, 0.6][seed % 3],
-        weight_bits=weight_bits,
-        empty=[0.0, 0.3][seed // 2 % 2],
-        relu=seed % 5 == 0,
-    )
+    weight_bits = [4, 8][seed // 4 % 2]
     idle, blocked = ENDS[seed // 6]
     check(
-        layer,
+        mixed_layer(seed, weight_bits=weight_bits),
         seed,
         idle=idle,
         blocked=blocked,
         fields={
             "balance": seed % 2 == 1,
-            "multipliers": multipliers,
+            "multipliers": [1, 2, 4, 8][seed % 4],
             "weight_bits": weight_bits,
             "beat": [None, 1, 2, 8][seed // 3 % 4],
             "queue_depth": [1, 2, 16][seed % 3],
