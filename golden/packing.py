@@ -45,74 +45,140 @@ class Slots:
         return start[None, :, None] + (block << pattern.k)[None, None, :] + self.indices
 
 
-def fill_slots(stored: NDArray[np.int8], pattern: Pattern, segments: Segments) -> Slots:
+def fill_slots(
+    weights: NDArray[np.int8],
+    pattern: Pattern,
+    segments: Segments,
+    *,
+    rows: NDArray[np.integer] | None = None,
+    columns: NDArray[np.integer] | None = None,
+) -> Slots:
     """Move rows of weights into the slots of `pattern`.
 
     Parameters
     ----------
-    stored : ndarray of int8, shape (rows, C)
-        Columns in stored order.
+    weights : ndarray of int8, shape (M, N)
     pattern : Pattern
     segments : Segments
+    rows : ndarray of int, shape (rows,), optional
+        Which rows, in the order wanted; all by default.
+    columns : ndarray of int, shape (C,), optional
+        Column of each stored position; natural order by default. The others must be zero.
 
     Raises
     ------
     PatternMisfitError
         If a block holds more nonzero weights than the pattern keeps; names the first such row
-        (counted within `stored`) and its stored columns.
+        (counted within `rows`) and its stored columns.
     """
-    span = segments.lanes * pattern.blocks(segments.length) * pattern.block_size
-    step = max(1, _MOST_CELLS // span)
-    parts = []
-    for first in range(0, max(1, len(stored)), step):
-        try:
-            parts.append(_fill_some(stored[first : first + step], pattern, segments))
-        except PatternMisfitError as error:
-            raise PatternMisfitError(first + error.row, error.detail) from None
-    return Slots(
-        np.concatenate([part.weights for part in parts]),
-        np.concatenate([part.indices for part in parts]),
+    n = weights.shape[1]
+    rows = np.arange(len(weights)) if rows is None else rows
+    columns = np.arange(n) if columns is None else columns
+    span = segments.lanes * pattern.slots(segments.length)
+    filled = np.zeros((len(rows), span), dtype=np.int8)
+    indices = np.zeros((len(rows), span), dtype=np.int16)
+    block_slot, index = _column_slots(n, columns, pattern, segments)
+    step = max(1, _MOST_CELLS // n)
+    for first in range(0, len(rows), step):
+        part = weights[rows[first : first + step]]
+        if pattern.k == 0:
+            filled[first : first + step, : columns.size] = part.take(columns, axis=1)
+            continue
+        flat = np.flatnonzero(part != 0)
+        ends = np.searchsorted(flat, np.arange(1, len(part) + 1) * n)
+        row = np.repeat(np.arange(len(part)), np.diff(ends, prepend=0))
+        column = flat - row * n
+        block = row * span + block_slot[column]
+        slot = block if pattern.keep == 1 else _ranked(block, index[column], pattern)
+        values = filled[first : first + step].reshape(-1)
+        crowded = (slot - block).max(initial=0) >= pattern.keep
+        if not crowded:
+            # Where each block keeps one, the weights of a crowded one claim the same slot.
+            values[slot] = part.reshape(-1)[flat]
+            indices[first : first + step].reshape(-1)[slot] = index[column]
+            crowded = np.count_nonzero(values) != slot.size
+        if crowded:
+            raise _misfit(first, block, pattern, segments)
+    shape = (len(rows), segments.lanes, pattern.slots(segments.length))
+    return Slots(filled.reshape(shape), indices.reshape(shape))
+
+
+def _column_slots(
+    n: int, columns: NDArray[np.integer], pattern: Pattern, segments: Segments
+) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+    """Return the first slot of each column's block, within a row, and its index in the block."""
+    lane, inside = np.divmod(np.arange(columns.size), segments.length)
+    block_slot = np.zeros(n, dtype=np.int64)
+    block = inside >> pattern.k
+    block_slot[columns] = lane * pattern.slots(segments.length) + block * pattern.keep
+    index = np.zeros(n, dtype=np.int16)
+    index[columns] = inside & (pattern.block_size - 1)
+    return block_slot, index
+
+
+def _ranked(
+    block: NDArray[np.int64], index: NDArray[np.int16], pattern: Pattern
+) -> NDArray[np.int64]:
+    """Return each weight's slot: its block's first and how many of the block stand before it."""
+    place = block << pattern.k | index
+    order = np.argsort(place)
+    in_order = block[order]
+    first = np.flatnonzero(np.diff(in_order, prepend=-1))
+    before = np.repeat(first, np.diff(first, append=in_order.size))
+    slot = np.empty_like(block)
+    slot[order] = in_order + np.arange(in_order.size) - before
+    return slot
+
+
+def _misfit(
+    first_row: int, block: NDArray[np.int64], pattern: Pattern, segments: Segments
+) -> PatternMisfitError:
+    """Return what names the first crowded block, each weight's `block` being its first slot."""
+    counts = np.bincount(block)
+    crowded = int(np.argmax(counts > pattern.keep))
+    steps = pattern.slots(segments.length)
+    row, slot = divmod(crowded, segments.lanes * steps)
+    lane, slot = divmod(slot, steps)
+    first = lane * segments.length + slot // pattern.keep * pattern.block_size
+    lane_end = min((lane + 1) * segments.length, segments.columns)
+    last = min(first + pattern.block_size, lane_end) - 1
+    return PatternMisfitError(
+        first_row + row,
+        f"columns {first}..{last} must hold at most {pattern.keep} nonzero "
+        f"weight{'s' if pattern.keep > 1 else ''} (pattern {pattern}), "
+        f"not {int(counts[crowded])}",
     )
 
 
-def _fill_some(stored: NDArray[np.int8], pattern: Pattern, segments: Segments) -> Slots:
-    rows, columns = stored.shape
-    lanes, length = segments.lanes, segments.length
-    blocks, size = pattern.blocks(length), pattern.block_size
-    grid = np.zeros((rows, lanes, blocks * size), dtype=np.int8)
-    flat = np.zeros((rows, lanes * length), dtype=np.int8)
-    flat[:, :columns] = stored
-    grid[:, :, :length] = flat.reshape(rows, lanes, length)
-    grid = grid.reshape(rows, lanes, blocks, size)
-    counts = np.count_nonzero(grid, axis=3)
-    if counts.size and counts.max() > pattern.keep:
-        row, lane, block = map(int, np.argwhere(counts > pattern.keep)[0])
-        first = lane * length + block * size
-        last = min(first + size, (lane + 1) * length, columns) - 1
-        raise PatternMisfitError(
-            row,
-            f"columns {first}..{last} must hold at most {pattern.keep} nonzero "
-            f"weight{'s' if pattern.keep > 1 else ''} (pattern {pattern}), "
-            f"not {int(counts[row, lane, block])}",
-        )
-    if pattern.keep == 1:
-        index = (grid != 0).argmax(axis=3)[..., None]
-    else:
-        index = np.argsort(grid == 0, axis=3, kind="stable")[..., : pattern.keep]
-    values = np.take_along_axis(grid, index, axis=3)
-    index = np.where(values != 0, index, 0)
-    shape = (rows, lanes, blocks * pattern.keep)
-    return Slots(values.reshape(shape), index.reshape(shape).astype(np.int16))
+def empty_slots(
+    slots: Slots,
+    pattern: Pattern,
+    segments: Segments,
+    *,
+    columns: NDArray[np.integer] | None = None,
+    width: int | None = None,
+) -> NDArray[np.int8]:
+    """Return the rows that `slots` hold; the inverse of `fill_slots`.
 
+    Parameters
+    ----------
+    slots : Slots
+    pattern : Pattern
+    segments : Segments
+    columns : ndarray of int, shape (C,), optional
+        Column of each stored position; natural order by default.
+    width : int, optional
+        N, the columns of the result; C by default.
 
-def empty_slots(slots: Slots, pattern: Pattern, segments: Segments) -> NDArray[np.int8]:
-    """Return the rows that `slots` hold, shape (rows, C); the inverse of `fill_slots`.
+    Returns
+    -------
+    ndarray of int8, shape (rows, N)
 
     Raises
     ------
     ValueError
         If an index points past its segment or the last stored column, or two weights claim one
-        column; names the row, lane and slot.
+        column; names the row, and the lane and slot or the stored column.
     """
     positions = slots.positions(pattern, segments)
     lane_end = (np.arange(segments.lanes) + 1) * segments.length
@@ -125,15 +191,18 @@ def empty_slots(slots: Slots, pattern: Pattern, segments: Segments) -> NDArray[n
             f"row {row}, lane {lane}, slot {slot}: index must stay below column "
             f"{int(limit[0, lane, 0])}, not {int(positions[row, lane, slot])}"
         )
-    stored = np.zeros((len(positions), segments.columns), dtype=np.int8)
-    row_of = np.broadcast_to(np.arange(len(positions))[:, None, None], positions.shape)
-    stored[row_of[used], positions[used]] = slots.weights[used]
-    if np.count_nonzero(stored) != np.count_nonzero(used):
-        counts = np.zeros(stored.shape, dtype=np.int64)
-        np.add.at(counts, (row_of[used], positions[used]), 1)
-        row, column = map(int, np.argwhere(counts > 1)[0])
+    width = segments.columns if width is None else width
+    weights = np.zeros((len(positions), width), dtype=np.int8)
+    flat = np.flatnonzero(used)
+    row = flat // (used.shape[1] * used.shape[2])
+    position = positions.reshape(-1)[flat]
+    place = position if columns is None else columns[position]
+    weights.reshape(-1)[row * width + place] = slots.weights.reshape(-1)[flat]
+    if np.count_nonzero(weights) != flat.size:
+        counts = np.bincount(row * segments.columns + position)
+        row, column = divmod(int(np.argmax(counts > 1)), segments.columns)
         raise ValueError(f"row {row}: stored column {column} must be claimed once, not twice")
-    return stored
+    return weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +232,6 @@ def pack_layer(layer: IntegerLayer, live_rows: NDArray[np.int64], lanes: int) ->
         and its stored columns.
     """
     segments = layer.segments(lanes)
-    stored = layer.in_stored_order()
     by_pattern: dict[Pattern, list[int]] = {}
     for row in live_rows:
         by_pattern.setdefault(layer.patterns[row], []).append(int(row))
@@ -172,7 +240,8 @@ def pack_layer(layer: IntegerLayer, live_rows: NDArray[np.int64], lanes: int) ->
     for pattern in sorted(by_pattern):
         rows = np.array(by_pattern[pattern], dtype=np.int64)
         try:
-            sections.append(Section(pattern, rows, fill_slots(stored[rows], pattern, segments)))
+            slots = fill_slots(layer.weights, pattern, segments, rows=rows, columns=layer.columns)
+            sections.append(Section(pattern, rows, slots))
         except PatternMisfitError as error:
             misfits.append((int(rows[error.row]), error.detail))
     if misfits:

@@ -51,7 +51,7 @@ def _check_claims(section: PackedSection, numbers: NDArray[np.int64], seen: NDAr
 def _unpack_layer(layer: PackedLayer, after: PackedLayer | None) -> IntegerLayer:
     info = layer.info
     m, n = info.rows, info.columns
-    stored = np.zeros((m, info.order.size), dtype=np.int8)
+    weights = np.zeros((m, n), dtype=np.int8)
     fields = {name: np.zeros(m, dtype=np.int64) for name in ("bias", "multiplier")}
     fields["shift"] = np.ones(m, dtype=np.int64)
     patterns = [Pattern(0)] * m
@@ -63,7 +63,9 @@ def _unpack_layer(layer: PackedLayer, after: PackedLayer | None) -> IntegerLayer
         real = section.stored
         slots = Slots(section.slots.weights[real], section.slots.indices[real])
         try:
-            stored[numbers] = empty_slots(slots, section.pattern, layer.segments)
+            weights[numbers] = empty_slots(
+                slots, section.pattern, layer.segments, columns=info.order, width=n
+            )
         except ValueError as error:
             raise ImageError(f"indices.mem: layer {info.name}, packed {error}") from None
         for name, column in fields.items():
@@ -75,8 +77,6 @@ def _unpack_layer(layer: PackedLayer, after: PackedLayer | None) -> IntegerLayer
         raise ImageError(
             f"rows.mem: layer {info.name} must store {expected} rows, not {int(seen.sum())}"
         )
-    weights = np.zeros((m, n), dtype=np.int8)
-    weights[:, info.order] = stored
     return IntegerLayer(
         name=info.name,
         weights=weights,

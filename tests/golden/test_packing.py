@@ -60,6 +60,42 @@ def test_rows_laid_out_a_few_at_a_time_give_the_same(case, cells):
                 fill_slots(crowded, pattern, segments)
 
 
+@given(fitting_rows(), st.integers(0, 2**32), st.integers(1, 300))
+def test_rows_and_columns_in_an_order_of_their_own(case, seed, cells):
+    stored, pattern, segments = case
+    rng = np.random.default_rng(seed)
+    width = segments.columns + int(rng.integers(0, 5))
+    columns = rng.permutation(width)[: segments.columns]
+    rows = rng.permutation(len(stored) + 2)[: len(stored)]
+    weights = np.zeros((len(stored) + 2, width), dtype=np.int8)
+    weights[rows[:, None], columns] = stored
+    whole = fill_slots(stored, pattern, segments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "_MOST_CELLS", cells)
+        slots = fill_slots(weights, pattern, segments, rows=rows, columns=columns)
+    assert (slots.weights == whole.weights).all()
+    assert (slots.indices == whole.indices).all()
+    back = empty_slots(slots, pattern, segments, columns=columns, width=width)
+    assert (back == weights[rows]).all()
+
+
+def test_the_first_misfit_is_named_by_its_place_among_the_rows_asked_for():
+    weights = np.zeros((4, 5), dtype=np.int8)
+    weights[1, [4, 0, 2]] = weights[3, [1, 3]] = 1
+    segments = Segments(4, 1)
+    with pytest.raises(PatternMisfitError) as caught:
+        fill_slots(
+            weights, Pattern(1), segments, rows=np.array([0, 3, 1]), columns=np.array([4, 0, 3, 1])
+        )
+    assert str(caught.value) == (
+        "row 1, columns 2..3 must hold at most 1 nonzero weight (pattern 1 of 2), not 2"
+    )
+    with pytest.raises(PatternMisfitError, match=r"^row 0, columns 0..3 must hold at most 2 "):
+        fill_slots(
+            weights, Pattern(2, 2), segments, rows=np.array([1]), columns=np.array([4, 0, 3, 2])
+        )
+
+
 @given(fitting_rows())
 def test_every_slot_points_at_its_weight(case):
     stored, pattern, segments = case
@@ -121,8 +157,9 @@ def test_an_index_past_the_columns(weights, indices, text):
 
 def test_two_weights_on_one_column():
     slots = Slots(np.array([[[1, 2]]], dtype=np.int8), np.array([[[3, 3]]], dtype=np.int16))
-    with pytest.raises(ValueError, match=r"^row 0: stored column 3 must be claimed once"):
-        empty_slots(slots, Pattern(2, 2), Segments(4, 1))
+    for columns in (None, np.array([3, 2, 1, 0])):
+        with pytest.raises(ValueError, match=r"^row 0: stored column 3 must be claimed once, not "):
+            empty_slots(slots, Pattern(2, 2), Segments(4, 1), columns=columns)
 
 
 def layer(weights, patterns, columns):

@@ -165,6 +165,15 @@ def test_an_index_past_its_segment(image):
     )
 
 
+def test_an_index_past_the_activation_buffer(image):
+    """Layer a has blocks of 4 in two segments of 3 columns: index 3 of the last is a seventh."""
+    words = image.memories["indices"].copy()
+    words[0] = 255
+    text = r"^indices\.mem: layer a: a slot's column must be in 0\.\.5, not 6$"
+    with pytest.raises(ImageError, match=text):
+        EngineModel(with_memory(image, "indices", words)).run(np.zeros((1, 6), dtype=int))
+
+
 def test_an_index_in_a_padding_slot(image):
     words = image.memories["indices"].copy()
     words[-1, -1] |= 0x80
