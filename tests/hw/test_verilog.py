@@ -1,3 +1,4 @@
+import gc
 import json
 import re
 import shutil
@@ -32,6 +33,21 @@ CONFIGS = {
     "narrow": small_config(weight_bits=2, activation_bits=4, output_mode=OutputMode.ACTIVATIONS),
     "argmax": small_config(lanes=8, rows=1, output_mode=OutputMode.ARGMAX),
 }
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_garbage_is_collected_afterwards_as_it_was_before(collecting):
+    assert gc.isenabled()
+    try:
+        if not collecting:
+            gc.disable()
+        generate_verilog(CONFIGS["smallest"])
+        assert gc.isenabled() == collecting
+        with pytest.raises(TypeError, match=r"requires a `ports=` argument$"):
+            verilog.component_verilog(None, TOP)
+        assert gc.isenabled() == collecting
+    finally:
+        gc.enable()
 
 
 @pytest.fixture
