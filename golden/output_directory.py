@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-import shutil
-import tempfile
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+from darb.golden.scratch_directory import NEW, OLD, scratch_directory, take_up
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def _is_known(path: Path, known: tuple[str, ...]) -> bool:
@@ -72,32 +76,51 @@ def replaced_directory(target: Path, marker: str, known: tuple[str, ...] = ()) -
 
     Notes
     -----
-    Two renames put the new directory in place. An exception between them, an interrupt included,
-    brings the old one back. A process killed there leaves both beside `target`, in a hidden
-    directory ``.NAME.xxxxxxxx``: the earlier output in ``old``, the complete new one in ``new``.
+    On Linux the new directory takes the place of an earlier one in one step: whatever ends the
+    process, and when, `target` is wholly the old one or wholly the new one. Where the system or the
+    file system cannot exchange two directories, two renames do it. An exception between them, an
+    interrupt included, brings the old one back; a process killed there leaves nothing at `target`
+    but both beside it, and the next call for the same `target` brings the old one back first.
+
+    A killed process leaves a hidden directory ``.NAME.darb-xxxxxxxx`` beside `target`: the output
+    that was being made or had been replaced. The next call for the same `target` removes it.
+
+    Nothing is forced to disk: what a failure of the power leaves is up to the file system.
     """
     target = Path(os.path.realpath(target))
+    take_up(target)
     _check_replaceable(target, marker, known)
     target.parent.mkdir(parents=True, exist_ok=True)
-    workshop = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    fresh, old = workshop / "new", workshop / "old"
-    try:
-        # Made inside what mkdtemp made for its owner alone, it takes the mode that the user's mask
-        # gives any new directory.
+    with scratch_directory(target) as scratch:
+        fresh = scratch / NEW
+        # Made inside what is its owner's alone, it takes the mode that the user's mask gives any
+        # new directory.
         fresh.mkdir()
         yield fresh
         _check_replaceable(target, marker, known)
-        _exchange(fresh, old, target)
-    finally:
-        # Never the only copy: a second interrupt can keep the old one from coming back.
-        if target.exists() or not old.exists():
-            shutil.rmtree(workshop, ignore_errors=True)
+        _replace(target, fresh, scratch / OLD)
 
 
-def _exchange(fresh: Path, old: Path, target: Path) -> None:
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two directories in one step; return whether the system could."""
+    if not sys.platform.startswith("linux"):
+        return False
     try:
-        if target.exists():
-            os.rename(target, old)
+        rename = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError):
+        return False
+    names = [os.fsencode(path) for path in (first, second)]
+    return not rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+
+
+def _replace(target: Path, fresh: Path, old: Path) -> None:
+    if not target.exists():
+        os.rename(fresh, target)
+        return
+    if _exchange(fresh, target):
+        return
+    try:
+        os.rename(target, old)
         os.rename(fresh, target)
     except BaseException:
         if old.exists() and not target.exists():

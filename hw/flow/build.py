@@ -37,8 +37,9 @@ BUILD_FILES = (
     *LEFT_BY_SCRIPT,
     *(toolchain.bitstream for toolchain in TOOLCHAINS.values()),
     *(REPORT_JSON, REPORT_MARKDOWN, PLACEMENT, "placement.png", TIMING, "*.log"),
+    ".placement.*.png",
 )
-"""What a build writes, whichever its board."""
+"""What a build writes, whichever its board; the last if it is killed while it draws."""
 
 
 def _count_block_rams(netlist: str, toolchain: Toolchain) -> int:

@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from darb.golden import output_directory, scratch_directory
 from darb.golden.output_directory import replaced_directory
 
 KNOWN = ("data.bin", "logs/*.log", "cache/")
@@ -74,6 +75,7 @@ def test_an_exception_between_the_renames_leaves_the_old_or_the_new(
     target, monkeypatch, number, done, kind
 ):
     """Raised by the first or the second rename, before it or after it has done its work."""
+    monkeypatch.setattr(output_directory, "_exchange", lambda first, second: False)
     whole, calls = os.rename, []
 
     def failing(source, to):
@@ -92,6 +94,7 @@ def test_an_exception_between_the_renames_leaves_the_old_or_the_new(
 
 
 def test_the_only_copy_is_never_removed(target, monkeypatch):
+    monkeypatch.setattr(output_directory, "_exchange", lambda first, second: False)
     whole, calls = os.rename, []
 
     def failing(source, to):
@@ -105,6 +108,75 @@ def test_the_only_copy_is_never_removed(target, monkeypatch):
         put(target, "new")
     texts = [path.read_text() for path in target.parent.glob(".out.*/*/marker")]
     assert sorted(texts) == ["new", "old"]
+    # The next call brings the old one back, and keeps it when it fails itself.
+    monkeypatch.setattr(os, "rename", whole)
+    with pytest.raises(RuntimeError, match="enough"), replaced_directory(target, "marker"):
+        raise RuntimeError("enough")
+    assert listing(target.parent) == ["out", "out/marker"]
+    assert (target / "marker").read_text() == "old"
+
+
+def left_over(target, *contents, name="out", random="abcd_123"):
+    """Make what a killed process leaves beside `target`."""
+    for content in contents:
+        left = target.parent / f".{name}.darb-{random}" / content
+        left.mkdir(parents=True)
+        (left / "marker").write_text(content)
+
+
+@pytest.mark.parametrize("contents", [["new"], ["old"], ["new", "old"]])
+def test_what_is_left_over_is_removed_and_never_preferred(target, contents):
+    left_over(target, *contents)
+    with pytest.raises(RuntimeError, match="enough"), replaced_directory(target, "marker"):
+        raise RuntimeError("enough")
+    assert listing(target.parent) == ["out", "out/marker"]
+    assert (target / "marker").read_text() == "old"
+
+
+def test_an_old_output_alone_is_not_brought_back(tmp_path):
+    """It may be half removed: the new one took its place, and the user removed that."""
+    left_over(tmp_path / "out", "old")
+    put(tmp_path / "out", "new")
+    assert (tmp_path / "out" / "marker").read_text() == "new"
+    assert listing(tmp_path / "out") == ["marker"]
+
+
+def test_what_another_output_or_the_user_has_beside_is_kept(target):
+    left_over(target, "new", name="out.darb-a")
+    left_over(target, "new", name="out2")
+    left_over(target, "new", random="mine")
+    (target.parent / ".out.darb-12345678").write_text("a file")
+    (target.parent / ".out.darb-link_678").symlink_to(target)
+    before = listing(target.parent)
+    put(target, "new")
+    assert listing(target.parent) == before
+
+
+def test_what_a_living_process_makes_is_kept(target):
+    with replaced_directory(target, "marker") as fresh:
+        (fresh / "marker").write_text("first")
+        put(target, "second")
+        assert (target / "marker").read_text() == "second"
+        assert (fresh / "marker").read_text() == "first"
+    assert (target / "marker").read_text() == "first"
+    assert listing(target.parent) == ["out", "out/marker"]
+
+
+@pytest.mark.parametrize("missing", ["fcntl", "renameat2", "flock"])
+def test_a_system_that_can_do_less_still_replaces(target, monkeypatch, missing):
+    if missing == "fcntl":
+        monkeypatch.setattr(scratch_directory, "fcntl", None)
+    elif missing == "renameat2":
+        monkeypatch.setattr(output_directory.ctypes, "CDLL", lambda name: None)
+    else:
+
+        def refusing(handle, operation):
+            raise OSError("no locks here")
+
+        monkeypatch.setattr(scratch_directory.fcntl, "flock", refusing)
+    put(target, "new")
+    assert listing(target.parent) == ["out", "out/marker"]
+    assert (target / "marker").read_text() == "new"
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
