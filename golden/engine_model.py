@@ -121,7 +121,8 @@ class EngineModel:
         config = self.image.config
         bank = np.zeros((self._bank_size(0), len(vectors)), dtype=np.float32)
         order = self.layers[0].info.order
-        bank[: order.size] = vectors.T[order]
+        # Turned first: a column of the vectors then lies together when it is moved.
+        bank[: order.size] = np.ascontiguousarray(vectors.astype(np.float32).T)[order]
         final = len(self.layers) - 1
         for number in range(final):
             size = self._bank_size(number + 1)
