@@ -4,10 +4,10 @@ Run it with ``python bench/packing_speed.py [size] [ratio]``: for a square layer
 columns, pruned by DARB to ratio 16 and packed for 32 x 4 multipliers, it prints the fastest of
 seven runs in seconds, and as a multiple of what SciPy takes in the same run: the CSR matrix from
 the dense one, or its product with 256 vectors. SciPy has its data as suits it best, int8 weights to
-build from and int32 to multiply, and runs on one thread; the golden product uses NumPy's BLAS,
-which OPENBLAS_NUM_THREADS=1 brings to one as well. All that is timed is also compared, exactly. At
-last it generates the Verilog of the same engine. CPU seconds, which other programs on the same
-machine change less, are those of the yosys that Amaranth starts as well.
+build from and int32 to multiply; both run on one thread. The image and the sums are first compared
+with the network and SciPy's sums, exactly. At last it generates the Verilog of an engine of the
+same shape. Its CPU seconds, which other programs on the machine change less, count the yosys that
+Amaranth starts as well.
 """
 
 import hashlib
