@@ -61,7 +61,12 @@ class Case:
     @property
     def built(self) -> bool:
         """Whether its layer, a network's first one, is placed and routed."""
-        return self.shape is None or (self.shape == BUILT_SHAPE and self.ratio in (1, BUILT_RATIO))
+        rows = CONTENDERS[self.engine].rows
+        if self.shape is None:
+            return self.row == rows[0]
+        # An order of rows alone is no other engine, and the dense layer is more than the chip holds.
+        here = self.multipliers == min(MULTIPLIERS) and self.shape == BUILT_SHAPE
+        return here and self.ratio == BUILT_RATIO and bool(rows)
 
     @property
     def recipe(self) -> str:
