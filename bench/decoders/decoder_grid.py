@@ -64,7 +64,7 @@ class Case:
         rows = CONTENDERS[self.engine].rows
         if self.shape is None:
             return self.row == rows[0]
-        # An order of rows alone is no other engine, and the dense layer is more than the chip holds.
+        # Another order of rows is no other engine, and the dense layer more than the chip holds.
         here = self.multipliers == min(MULTIPLIERS) and self.shape == BUILT_SHAPE
         return here and self.ratio == BUILT_RATIO and bool(rows)
 
