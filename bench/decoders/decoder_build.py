@@ -25,6 +25,8 @@ from darb.hw.verilog import TOP, component_verilog
 BOARD = "ulx3s-85f"
 CLOCK_MHZ = 150
 """Asked of the placer; no engine reaches it, so that each is placed as fast as it goes."""
+_SYNTHESIS = "synth_ecp5 -nowidelut"
+"""Wide look-up tables, the default, take twice the LUTs in decoders."""
 _VERILOG = "engine.v"
 _CELLS = {"LUT": ("TRELLIS_COMB",), "FF": ("TRELLIS_FF",)}
 
@@ -57,7 +59,7 @@ class Area:
 
 def _steps(files: Mapping[str, bytes], seed: int) -> tuple[Step, Step]:
     board = find_board(BOARD)
-    mapping = mapping_commands("synth_ecp5", TOP, scopes=SCOPES)
+    mapping = mapping_commands(_SYNTHESIS, TOP, scopes=SCOPES)
     synthesis = Step(
         name="synthesis",
         tool="yosys",

@@ -84,7 +84,7 @@ def mapping_commands(command: str, top: str, *, scopes: str | None = None) -> st
     them go the marks of the hierarchy, which are listed in the file `scopes` first.
     """
     whole = f"{command} -top {top}"
-    if command != "synth_ecp5":
+    if command.partition(" ")[0] != "synth_ecp5":
         return whole
     listed = "" if scopes is None else f"tee -q -o {scopes} select -list t:$scopeinfo; "
     return f"{whole} -run begin:map_luts; {listed}opt_clean -purge; {whole} -run map_luts:"
