@@ -122,9 +122,8 @@ def check_vectors(vectors: NDArray[np.integer], columns: int, bits: int) -> NDAr
     if vectors.ndim != 2 or vectors.shape[1] != columns:
         raise ValueError(f"input vectors must have shape (B, {columns}), not {vectors.shape!r}")
     low, high = signed_range(bits)
-    outside = (vectors < low) | (vectors > high)
-    if outside.any():
-        vector, column = map(int, np.argwhere(outside)[0])
+    if vectors.min(initial=0) < low or vectors.max(initial=0) > high:
+        vector, column = map(int, np.argwhere((vectors < low) | (vectors > high))[0])
         raise ValueError(
             f"input vector {vector}, column {column} must be in {low}..{high}, "
             f"not {int(vectors[vector, column])}"

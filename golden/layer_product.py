@@ -71,10 +71,10 @@ class _DenseRows:
     def __init__(self, pieces: list[_Piece], columns: int) -> None:
         pieces = sorted(pieces, key=lambda piece: piece.number)
         self.rows = [
-            np.concatenate([piece.rows for piece in same])
-            for _, same in groupby(pieces, key=lambda piece: piece.number)
+            (number, np.concatenate([piece.rows for piece in same]))
+            for number, same in groupby(pieces, key=lambda piece: piece.number)
         ]
-        self.count = sum(map(len, self.rows))
+        self.count = sum(len(piece.rows) for piece in pieces)
         height = max(1, min(_TILE, self.count))
         matrix = np.zeros((-(-self.count // height) * height, columns), dtype=np.float32)
         first = 0
@@ -114,7 +114,7 @@ class _SlotRows:
     """Rows whose weights stand by slot, (m, slots), each with its column."""
 
     def __init__(self, piece: _Piece) -> None:
-        self.rows = [piece.rows]
+        self.rows = [(piece.number, piece.rows)]
         self.weights = piece.weights.astype(np.float32)
         self.positions = piece.positions.astype(np.intp)
 
@@ -192,10 +192,15 @@ class LayerProduct:
         activations : ndarray of float32, shape (C, B)
             Integers within `activation_bits`.
         """
-        sums = np.zeros((self._count, activations.shape[1]), dtype=np.int64)
+        sums = np.empty((self._count, activations.shape[1]), dtype=np.int64)
         for part in self._parts:
             found, first = part @ activations, 0
-            for rows in part.rows:
-                sums[rows] += found[first : first + len(rows)].astype(np.int64)
+            # Every row has one piece 0, which comes before its others.
+            for number, rows in part.rows:
+                some = found[first : first + len(rows)]
+                if number:
+                    sums[rows] += some.astype(np.int64)
+                else:
+                    sums[rows] = some
                 first += len(rows)
         return sums
