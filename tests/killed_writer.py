@@ -167,6 +167,7 @@ class _Trial:
         assert self.wanted[0].keys() == self.wanted[1].keys()
         assert self.wanted[0] != self.wanted[1]
         self._kept = work / "kept0"
+        self._recoveries = 0
 
     def renew(self, standing: Path | None) -> None:
         """Put back what stood before: a directory, or nothing."""
@@ -233,13 +234,15 @@ class _Trial:
                 assert self.both_beside()
             if ended:
                 break
+            self._recoveries += 1
             moment += 1
         shutil.rmtree(parent)
         saved.rename(parent)
 
     def run(self) -> dict[str, dict[str, int]]:
         """Sweep over an earlier output and over none."""
-        return {"over the old": self.sweep(self._kept), "over none": self.sweep(None)}
+        states = {"over the old": self.sweep(self._kept), "over none": self.sweep(None)}
+        return {**states, "recoveries": {"old or new": self._recoveries}}
 
 
 def main() -> None:

@@ -34,13 +34,13 @@ def killed_everywhere(tmp_path, kind, exchange):
     assert done.returncode == 0, done.stderr
     states = json.loads(done.stdout)
     print(f"{kind}, exchange {exchange}: {states}")
-    return states["over the old"], states["over none"]
+    return states.values()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 @pytest.mark.parametrize("kind", WRITERS)
 def test_a_kill_leaves_the_old_or_the_new(tmp_path, can_exchange, kind):
-    over_the_old, over_none = killed_everywhere(tmp_path, kind, "yes")
+    over_the_old, over_none, _ = killed_everywhere(tmp_path, kind, "yes")
     assert over_the_old.keys() == {"old", "new"}
     assert over_none.keys() == {"nothing", "new"}
     assert min(*over_the_old.values(), *over_none.values()) > 1
@@ -49,8 +49,10 @@ def test_a_kill_leaves_the_old_or_the_new(tmp_path, can_exchange, kind):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 def test_without_an_exchange_both_lie_beside_for_a_moment_and_come_back(tmp_path):
-    over_the_old, over_none = killed_everywhere(tmp_path, "export", "no")
+    over_the_old, over_none, recoveries = killed_everywhere(tmp_path, "export", "no")
     assert over_the_old.keys() == {"old", "new", "both beside"}
     # The moments between the two renames, and no others.
     assert over_the_old["both beside"] <= 3
+    # Their next call was killed as well, everywhere, and `killed_writer` looked at what stood then.
+    assert recoveries["old or new"] > 100
     assert over_none.keys() == {"nothing", "new"}
