@@ -27,6 +27,7 @@ _MOST_MEMORY_BYTES = 1 << 28
 """Of all four memories together."""
 _MOST_MARKS = {"[": 1 << 20, "{": 1 << 20, '"': 1 << 20, ",": 1 << 23}
 """Each begins a list, an object, a string or one more value, and costs far more than its byte."""
+_MOST_APART = 1 << 18
 _DEEPEST = 4
 """Objects and lists inside one another: the manifest, layers, a layer, its order."""
 
@@ -42,10 +43,34 @@ def spell(manifest: dict) -> bytes:
     """
     body = {name: value for name, value in manifest.items() if name != "sha256"}
     body["sha256"] = hashlib.sha256(json.dumps(body).encode()).hexdigest()
-    text = json.dumps(body, indent=1)
-    for whole in (_NUMBERS, _SMALL_OBJECT):
-        text = whole.sub(lambda match: _one_line(match[0]), text)
+    # Indented number by number, a long list would take a hundred times its room.
+    lists: list[str] = []
+    text = json.dumps(_without_numbers(body, lists), indent=1)
+    each = iter(lists)
+    text = _NUMBERS.sub(lambda match: next(each), text)
+    text = _SMALL_OBJECT.sub(lambda match: _one_line(match[0]), text)
     return f"{text}\n".encode()
+
+
+def _is_numbers(value: object) -> bool:
+    """Return whether `value` is a list without strings, lists or objects in it, and not empty."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and not any(isinstance(item, str | list | dict) for item in value)
+    )
+
+
+def _without_numbers(value: object, lists: list[str]) -> object:
+    """Return `value` with one number in each list of numbers, whose text goes to `lists`."""
+    if _is_numbers(value):
+        lists.append(json.dumps(value))
+        return [0]
+    if isinstance(value, list):
+        return [_without_numbers(item, lists) for item in value]
+    if isinstance(value, dict):
+        return {name: _without_numbers(item, lists) for name, item in value.items()}
+    return value
 
 
 def _one_line(text: str) -> str:
@@ -114,6 +139,8 @@ def parse(raw: bytes) -> dict:
     # Each level of nesting indents every line below it, so a short text can have a long spelling.
     if _is_deeper(manifest, _DEEPEST):
         raise ImageError(f"{MANIFEST}: must nest at most {_DEEPEST} objects and lists")
+    if _count_apart(manifest) > _MOST_APART:
+        raise ImageError(f"{MANIFEST}: must hold at most {_MOST_APART} values beside its numbers")
     if spell(manifest) != raw:
         raise ImageError(f"{MANIFEST}: checksum does not match, the file was changed or damaged")
     _check({name: value for name, value in manifest.items() if name != "sha256"})
@@ -145,6 +172,14 @@ def _is_deeper(value: object, most: int) -> bool:
             for child in (item.values() if isinstance(item, dict) else item)
         ]
     return any(isinstance(item, dict | list) for item in level)
+
+
+def _count_apart(value: object) -> int:
+    """Return how many values stand anywhere but in a list of numbers."""
+    if not isinstance(value, dict | list) or _is_numbers(value):
+        return 1
+    children = value.values() if isinstance(value, dict) else value
+    return 1 + sum(map(_count_apart, children))
 
 
 def _cut(value: object) -> str:

@@ -223,6 +223,25 @@ def test_a_manifest_of_countless_small_values_is_never_parsed(image, mark):
     assert str(caught.value).startswith(f"image.json: must hold {mark} at most ")
 
 
+@pytest.mark.parametrize("body", ["0," * 4_000_000, "1.5," * 2_000_000])
+def test_a_long_list_of_numbers_costs_little_more_than_itself(body):
+    raw = f'{{"format": "darb image", "version": 1, "x": [{body}0]}}'.encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match="checksum does not match"):
+            parse(raw)
+        assert tracemalloc.get_traced_memory()[1] < 24 * len(raw)
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_list_that_is_not_of_numbers_is_never_spelled():
+    raw = b'{"format": "darb image", "version": 1, "x": ["a"' + b",0" * 1_000_000 + b"]}"
+    with pytest.raises(ImageError) as caught:
+        parse(raw)
+    assert str(caught.value) == "image.json: must hold at most 262144 values beside its numbers"
+
+
 @pytest.mark.parametrize("name", ["rows.coe", "weights.mif", "layers.bin", "vectors.npz"])
 def test_a_file_that_looks_like_the_images_must_be_listed(image, name):
     edit_manifest(image, lambda manifest: manifest["files"].pop(name))
