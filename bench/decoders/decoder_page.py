@@ -26,7 +26,7 @@ FEW = min(MULTIPLIERS)
 INTRODUCTION = """# Decoders: DARB's engine beside those of rival formats
 
 Written by `python bench/decoders/decoders.py`; every figure is in [decoders.json](decoders.json).
-What it comes to is said in [../decoders.md](../decoders.md).
+What it comes to is said in [../baselines.md](../baselines.md).
 
 All engines have multipliers of 8 x 8 bits, the same stream ends, the same post-processor and the
 same tools, and serve one layer. Bits and clocks are counted by golden models that simulation holds
@@ -85,7 +85,7 @@ def _built(results: list[dict], what: str) -> list[str]:
         lines += area(built)
     for multipliers in MULTIPLIERS:
         some = [result for result in built if result["multipliers"] == multipliers]
-        if any(result["engine"] == "darb" for result in some):
+        if len(some) > 1 and any(result["engine"] == "darb" for result in some):
             lines += [f"Decoding efficiency, {multipliers} multipliers, {what}:", ""]
             lines += efficiency(some)
     return lines

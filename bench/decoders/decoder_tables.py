@@ -107,12 +107,12 @@ def network(results: Iterable[dict]) -> list[str]:
 
 
 def efficiency(results: Iterable[dict]) -> list[str]:
-    """Return DARB's figures over those of every block engine, by definition."""
+    """Return DARB's figures over those of every rival, by definition."""
     results = list(results)
     (ours,) = (result for result in results if result["engine"] == "darb")
-    blocks = [result for result in results if result["engine"].startswith("bsr")]
+    rivals = [result for result in results if result["engine"] not in ("darb", "dense")]
     rows = []
     for name, value in DEFINITIONS.items():
-        quotients = (value(ours) / value(theirs) for theirs in blocks)
+        quotients = (value(ours) / value(theirs) for theirs in rivals)
         rows.append([name, *(f"{quotient:.2f}" for quotient in quotients)])
-    return table(["DARB's over that of", *map(title_of, blocks)], rows)
+    return table(["DARB's over that of", *map(title_of, rivals)], rows)
