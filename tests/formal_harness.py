@@ -34,6 +34,10 @@ class Opened:
         assert len(found) == 1, f"{name!r} names {len(found)} signals"
         return found[0]
 
+    def local(self, name: str) -> object:
+        """Return what the component's source calls `name` where it is built."""
+        return self._locals[name]
+
     def submodule(self, name: str) -> Opened:
         """Return the component that is submodule `name`."""
         return Opened(getattr(self._module.submodules, name))
