@@ -26,6 +26,10 @@ demo: $(READY) ## Train, prune, pack, generate, simulate and compare on handwrit
 test: $(READY) ## Run the whole test suite.
 	@$(BIN)/python -m pytest $(TEST_ARGS)
 
+.PHONY: formal
+formal: $(READY) ## Prove the decoder, the queues, the streams and the sequencer.
+	@$(BIN)/python -m pytest $(TEST_ARGS) tests/formal
+
 .PHONY: lint
 lint: $(READY) ## Check style and layout.
 	@$(BIN)/ruff check .
