@@ -223,7 +223,7 @@ def test_a_manifest_of_countless_small_values_is_never_parsed(image, mark):
     assert str(caught.value).startswith(f"image.json: must hold {mark} at most ")
 
 
-@pytest.mark.parametrize("body", ["0," * 4_000_000, "1.5," * 2_000_000])
+@pytest.mark.parametrize("body", ["0," * 1_000_000, "1.5," * 500_000])
 def test_a_long_list_of_numbers_costs_little_more_than_itself(body):
     raw = f'{{"format": "darb image", "version": 1, "x": [{body}0]}}'.encode()
     tracemalloc.start()

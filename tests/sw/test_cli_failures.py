@@ -60,8 +60,9 @@ def test_an_interrupt_is_told_in_one_line(tmp_path, monkeypatch):
 SLEEPER = """
 import signal
 
-# A parent that ignores HUP would hand that down.
+# A parent that ignores HUP or INT, as a shell's background does, would hand that down.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import sys, time
 import darb.sw.inspection
 from darb.sw.cli import app
