@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -106,8 +105,11 @@ def _exchange(first: Path, second: Path) -> bool:
     if not sys.platform.startswith("linux"):
         return False
     try:
+        import ctypes
+
         rename = ctypes.CDLL(None).renameat2
-    except (OSError, AttributeError):
+    # A Python may have been built without ctypes, a C library without the call.
+    except (ImportError, OSError, AttributeError):
         return False
     names = [os.fsencode(path) for path in (first, second)]
     return not rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)

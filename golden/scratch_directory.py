@@ -77,7 +77,11 @@ def take_up(target: Path) -> None:
     Only what `scratch_directory` makes is touched, and nothing that a living process uses.
     """
     prefix = f".{target.name}{_MARK}"
-    beside = sorted(target.parent.iterdir()) if target.parent.is_dir() else []
+    try:
+        beside = sorted(target.parent.iterdir())
+    # A directory may be written to and not be listed.
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
     for scratch in beside:
         if not scratch.name.startswith(prefix) or len(scratch.name) != len(prefix) + _RANDOM:
             continue
@@ -85,6 +89,9 @@ def take_up(target: Path) -> None:
         if handle is None:
             continue
         try:
+            # What another user left in a shared directory is no output of ours.
+            if os.fstat(handle).st_uid != os.geteuid():
+                continue
             # Where only the old one is left, the new one took its place before.
             between = (scratch / OLD).exists() and (scratch / NEW).exists()
             if between and not os.path.lexists(target):

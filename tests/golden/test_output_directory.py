@@ -1,4 +1,6 @@
+import ctypes
 import os
+import sys
 
 import pytest
 
@@ -162,12 +164,33 @@ def test_what_a_living_process_makes_is_kept(target):
     assert listing(target.parent) == ["out", "out/marker"]
 
 
-@pytest.mark.parametrize("missing", ["fcntl", "renameat2", "flock"])
+@pytest.mark.parametrize("contents", [["new"], ["old"], ["new", "old"]])
+def test_what_another_user_left_beside_is_kept(target, monkeypatch, contents):
+    left_over(target, *contents)
+    before = listing(target.parent)
+    monkeypatch.setattr(os, "geteuid", lambda: os.stat(target).st_uid + 1)
+    put(target, "new")
+    assert listing(target.parent) == before
+
+
+def test_a_directory_that_cannot_be_listed_is_written_to(target, monkeypatch):
+    def refused(path):
+        raise PermissionError(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(target.parent), "iterdir", refused)
+        scratch_directory.take_up(target)
+    assert (target / "marker").read_text() == "old"
+
+
+@pytest.mark.parametrize("missing", ["fcntl", "ctypes", "renameat2", "flock"])
 def test_a_system_that_can_do_less_still_replaces(target, monkeypatch, missing):
     if missing == "fcntl":
         monkeypatch.setattr(scratch_directory, "fcntl", None)
     elif missing == "renameat2":
-        monkeypatch.setattr(output_directory.ctypes, "CDLL", lambda name: None)
+        monkeypatch.setattr(ctypes, "CDLL", lambda name: None)
+    elif missing == "ctypes":
+        monkeypatch.setitem(sys.modules, "ctypes", None)
     else:
 
         def refusing(handle, operation):
