@@ -14,7 +14,7 @@ from darb.golden.image import ImageError, shorten
 
 VECTORS = "vectors.npz"
 _AXES = {"inputs": 2, "outputs": 2, "cycles": 1}
-_MOST_BYTES = 1 << 27
+_MOST_BYTES = 1 << 29
 """Of all arrays together: a compressed file of a megabyte can claim a gigabyte."""
 MOST_VECTOR_BYTES = _MOST_BYTES + (1 << 20)
 """Of the file: what cannot be compressed grows a little."""
