@@ -111,6 +111,9 @@ def test_the_page_tells_of_what_was_measured(bench, monkeypatch, tmp_path):
         case for case in grid.cases() if case.shape and case.multipliers == 16 and case.ratio <= 16
     ]
     assert any(case.built for case in wanted)
+    built = [case for case in grid.cases() if case.built]
+    assert {case.multipliers for case in built} == {16}
+    assert {case.engine for case in built} == {"darb", "csr", "eie", "bsr-2", "bsr-2-row", "bsr-4"}
     for case in wanted:
         result = decoders.measure(case, places=True, progress=lambda *_: None)
         assert (result["area"] is not None) == case.built

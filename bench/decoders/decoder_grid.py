@@ -60,13 +60,18 @@ class Case:
 
     @property
     def built(self) -> bool:
-        """Whether its layer, a network's first one, is placed and routed."""
-        rows = CONTENDERS[self.engine].rows
+        """Whether its layer, a network's first one, is placed and routed.
+
+        Dense layers are more than the chip holds.
+        """
+        contender = CONTENDERS[self.engine]
+        if self.multipliers != min(MULTIPLIERS) or contender.method == "dense":
+            return False
         if self.shape is None:
-            return self.row == rows[0]
-        # Another order of rows is no other engine, and the dense layer more than the chip holds.
-        here = self.multipliers == min(MULTIPLIERS) and self.shape == BUILT_SHAPE
-        return here and self.ratio == BUILT_RATIO and bool(rows)
+            return self.row == contender.rows[0]
+        # Another order of rows is no other engine.
+        here = self.shape == BUILT_SHAPE and self.ratio == BUILT_RATIO
+        return here and bool(contender.rows)
 
     @property
     def recipe(self) -> str:
