@@ -253,6 +253,8 @@ def check_engine(lanes, directory):
 
 def test_a_second_engine_does_not_compile_verilators_library(tmp_path, monkeypatch):
     # The cache of the user, not an empty one: the library would be compiled for this test alone.
+    for name in object_cache._TELLING_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     kept = cache_directory().with_name("objects")
     prefix = [sys.executable, "-I", "-S", object_cache.__file__, str(kept)]
     monkeypatch.setenv("OBJCACHE", shlex.join(prefix))
