@@ -1,4 +1,4 @@
-"""LeNet-300-100, trained and pruned for each engine to the same accuracy, layer by layer."""
+"""LeNet-300-100, trained and pruned for each engine, layer by layer."""
 
 from __future__ import annotations
 
