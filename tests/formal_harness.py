@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from types import FrameType
 
 from amaranth.asserts import AnyConst
@@ -68,7 +69,7 @@ def _elaborate(component: wiring.Component) -> tuple[Module, dict[str, object]]:
     return module, names
 
 
-class Harness(Elaboratable):
+class Harness(Elaboratable, ABC):
     """A component between inputs that the solver chooses, and assertions.
 
     A subclass builds it in `build`. What `require` says is the property; what `invariant` says
@@ -84,9 +85,9 @@ class Harness(Elaboratable):
         self._invariants = invariants
         self.ports: list[Value] = []
 
+    @abstractmethod
     def build(self, m: Module) -> None:
         """Instantiate the component, its surroundings and the assertions."""
-        raise NotImplementedError
 
     def elaborate(self, platform: object) -> Module:
         """Build the harness."""
