@@ -113,7 +113,7 @@ def claim_size(directory, name, size):
         ("layers.mem", "layers.mem: must hold 3 words of 24 digits (75 bytes), not 1099511627776"),
         ("rows.coe", "rows.coe: must hold the same words as rows.mem"),
         ("indices.bin", "indices.bin: must hold the same words as indices.mem"),
-        ("vectors.npz", "vectors.npz: must be at most 135266304 bytes, not 1099511627776"),
+        ("vectors.npz", "vectors.npz: must be at most 537919488 bytes, not 1099511627776"),
     ],
 )
 def test_a_long_file_of_holes_is_never_read(image, name, text):
