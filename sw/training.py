@@ -26,7 +26,7 @@ from darb.sw.validation import MOST_SEED, check_int
 # The largest learning rate over the first, and the first over the last.
 _FIRST_SHARE, _LAST_SHARE = 25.0, 1e4
 _WARM_UP = 0.05
-_CHUNK = 1000
+_CHUNK = 250
 
 
 @torch.no_grad()
@@ -34,10 +34,10 @@ def logits(model: nn.Module, x: NDArray | torch.Tensor) -> torch.Tensor:
     """Return the model's outputs in evaluation mode, on its device.
 
     They are computed a few examples at a time: what lies between layers of a convolutional network
-    takes many times the room of its inputs.
+    takes many times the room of its inputs, and should fit a cache.
     """
     device = _device_of(model)
-    with evaluating(model):
+    with evaluating(model), _channels_last(model):
         return torch.cat([model(part.to(device)) for part in torch.as_tensor(x).split(_CHUNK)])
 
 
@@ -61,7 +61,7 @@ def _channels_last(model: nn.Module) -> Iterator[None]:
     moved = [
         parameter
         for parameter in model.parameters()
-        if parameter.ndim == 4 and parameter.is_contiguous()
+        if parameter.ndim == 4 and parameter.is_contiguous() and parameter.stride(1) != 1
     ]
     for parameter in moved:
         parameter.data = _laid_out(parameter.data, torch.channels_last)

@@ -9,7 +9,7 @@ import torch
 from darb.sw.datasets import Dataset, digits
 from darb.sw.networks import lenet5, mlp, speech_classifier
 from darb.sw.pruning import prune
-from darb.sw.training import accuracy, calibration_of, logits, train
+from darb.sw.training import _channels_last, accuracy, calibration_of, logits, train
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +191,21 @@ def test_convolutions_are_trained_and_keep_their_layout():
     assert same(weights(model), weights(again))
     assert not same(weights(model), weights(lenet5()))
     assert all(parameter.is_contiguous() for parameter in model.parameters())
+
+
+def test_outputs_leave_the_layout_that_they_find():
+    network = lenet5(seed=0)
+    weights = [p for p in network.parameters() if p.ndim == 4]
+    x = torch.rand(3, 784, generator=torch.Generator().manual_seed(0))
+    expected = network.eval()(x)
+    natural = [p.stride() for p in weights]
+    torch.testing.assert_close(logits(network, x), expected)
+    assert [p.stride() for p in weights] == natural
+    with _channels_last(network):
+        moved = [p.stride() for p in weights]
+        assert moved != natural
+        torch.testing.assert_close(logits(network, x), expected)
+        assert [p.stride() for p in weights] == moved
 
 
 def test_layout_is_put_back_after_an_error():
