@@ -8,6 +8,7 @@ from darb.golden.engine_model import EngineModel
 from darb.golden.image import Image, ImageError
 from darb.golden.image_file import read_image, read_vectors, write_image
 from darb.golden.loading import loading_writes
+from darb.golden.memory_check import check_clocks, check_requests, memory_crcs
 from darb.golden.network import IntegerLayer, IntegerNetwork
 from darb.golden.packer import fit_config, pack
 from darb.golden.packing import PatternMisfitError
@@ -29,8 +30,11 @@ __all__ = [
     "PatternMisfitError",
     "Segments",
     "Storage",
+    "check_clocks",
+    "check_requests",
     "fit_config",
     "loading_writes",
+    "memory_crcs",
     "pack",
     "read_image",
     "read_vectors",

@@ -56,13 +56,17 @@ REGISTERS = {
     **dict(_CONSTANT),
 }
 """Byte address of each 32-bit register."""
+CHECK_REGISTERS = {"check": 0x60, "check_crc": 0x64}
+"""Further ones of an engine that can check its memories; see `darb.golden.memory_check`."""
 
 STATUS = {"booted": 0, "busy": 1, "version_differs": 2}
 """Bits of register `status`."""
 ERRORS = {"too_short": 0, "too_long": 1}
 """Bits of register `errors`; they stay until a write of 1 clears them."""
 CONTROL = {"halt": 0}
-"""Bits of register `control`, of storage `ram`: while `halt` is 1 the engine is in reset."""
+"""Bits of register `control`: while `halt` is 1 the engine is in reset.
+
+Of storage `ram`, or of an engine that can check its memories."""
 LOAD_MEMORY = {name: number for number, name in enumerate(MEMORIES)}
 """Bits 28 and up of register `load_place`: the memory that `load_data` writes to."""
 LOAD_MEMORY_SHIFT = 28

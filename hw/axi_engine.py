@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockDomain, Const, DomainRenamer, Module, ValueLike
+from amaranth.hdl import ClockDomain, Const, DomainRenamer, Module, Signal, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -12,6 +12,7 @@ from darb.golden.register_map import Storage
 from darb.hw.axi_lite_registers import AxiLiteRegisters, axi_lite_ports
 from darb.hw.engine import Engine
 from darb.hw.image_loader import ImageLoader
+from darb.hw.memory_checker import MemoryChecker
 
 
 def axi_stream_ports(config: EngineConfig) -> dict[str, In | Out]:
@@ -60,14 +61,16 @@ def connect_streams(
 class AxiEngine(wiring.Component):
     """`Engine` between AXI4-Stream ends, with AXI4-Lite registers.
 
-    With storage `ram`, register `control` can halt the engine: it is in reset then, takes and sends
-    nothing, and its image memories can be written. When it goes on it is as out of reset.
+    With storage `ram`, or `checked`, register `control` can halt the engine: it is in reset then,
+    takes and sends nothing, and its image memories can be written, or read for their CRC. When it
+    goes on it is as out of reset.
 
     Parameters
     ----------
     config : EngineConfig
     memories : dict of str to ndarray of uint8, optional
     storage : Storage
+    checked : bool
         See `Engine`.
 
     Attributes
@@ -96,9 +99,10 @@ class AxiEngine(wiring.Component):
         config: EngineConfig,
         memories: dict[str, Words] | None = None,
         storage: Storage = Storage.ROM,
+        checked: bool = False,
     ) -> None:
-        self._config, self._storage = config, storage
-        self._engine = Engine(config=config, memories=memories, storage=storage)
+        self._config, self._storage, self._checked = config, storage, checked
+        self._engine = Engine(config=config, memories=memories, storage=storage, checked=checked)
         super().__init__(axi_engine_ports(config))
 
     def elaborate(self, platform: object) -> Module:
@@ -107,13 +111,23 @@ class AxiEngine(wiring.Component):
         config, engine = self._config, self._engine
         # Not called sync: the design around may have a domain of that name.
         m.domains.axi = domain = ClockDomain(local=True)
-        registers = AxiLiteRegisters(config=config, storage=self._storage)
+        registers = AxiLiteRegisters(config=config, storage=self._storage, checked=self._checked)
         m.submodules.registers = DomainRenamer("axi")(registers)
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
-        runs = Const(1)
         if self._storage is Storage.RAM:
-            runs = ~registers.loading.halt
-            self._add_loader(m, registers, domain)
+            loader = ImageLoader(config=config)
+            m.submodules.image_loader = DomainRenamer("axi")(loader)
+            connect(m, registers.loading, loader.i)
+            connect(m, loader.o, engine.load)
+        if self._checked:
+            checker = MemoryChecker(config=config)
+            m.submodules.memory_checker = DomainRenamer("axi")(checker)
+            connect(m, registers.checking, checker.i)
+            connect(m, checker.o, engine.check)
+        runs = Const(1)
+        if self._checked or self._storage is Storage.RAM:
+            runs = ~registers.halt
+            self._add_halted(m, registers.halt, domain)
         else:
             m.submodules.engine = DomainRenamer("axi")(engine)
         # The engine's reset takes hold a clock after halt; no beat may move in between.
@@ -131,14 +145,10 @@ class AxiEngine(wiring.Component):
             m.d.comb += inner.eq(outer) if inward else outer.eq(inner)
         return m
 
-    def _add_loader(self, m: Module, registers: AxiLiteRegisters, domain: ClockDomain) -> None:
-        """Add the image loader, and the engine under a reset that is high while halted as well."""
-        loader = ImageLoader(config=self._config)
-        m.submodules.image_loader = DomainRenamer("axi")(loader)
-        connect(m, registers.loading, loader.i)
-        connect(m, loader.o, self._engine.load)
+    def _add_halted(self, m: Module, halt: Signal, domain: ClockDomain) -> None:
+        """Add the engine under a reset that is high while `halt` is as well."""
         m.domains.compute = compute = ClockDomain(local=True)
         # The same net, so that no simulator sees the two domains' edges one after the other.
         compute.clk = domain.clk
-        m.d.comb += compute.rst.eq(domain.rst | registers.loading.halt)
+        m.d.comb += compute.rst.eq(domain.rst | halt)
         m.submodules.engine = DomainRenamer("compute")(self._engine)

@@ -10,6 +10,7 @@ from darb.golden.config import EngineConfig
 from darb.golden.memory_map import FORMAT_VERSION, HEADER, LAYER_WORD_BITS
 from darb.golden.register_map import (
     ADDRESS_BITS,
+    CHECK_REGISTERS,
     CONTROL,
     ERRORS,
     REGISTERS,
@@ -17,6 +18,7 @@ from darb.golden.register_map import (
     constant_registers,
 )
 from darb.hw.image_loader import loading_signature
+from darb.hw.memory_checker import checking_signature
 
 _OKAY, _SLVERR, _DECERR = 0b00, 0b10, 0b11
 
@@ -59,10 +61,14 @@ class AxiLiteRegisters(wiring.Component):
     written whole: without all strobes, or where the image loader does not accept it, a write
     answers SLVERR and does nothing. With storage `rom` these three read 0 and are not writable.
 
+    Where `checked`, `control` is written so with either storage, and there are the registers of
+    `CHECK_REGISTERS`. `check` is written whole, and accepted or not as `load_place` is.
+
     Parameters
     ----------
     config : EngineConfig
     storage : Storage
+    checked : bool
 
     Attributes
     ----------
@@ -74,12 +80,22 @@ class AxiLiteRegisters(wiring.Component):
         Format version of the image at hand.
     input_beats, outputs : In
         Of the image at hand, as its header holds them.
+    halt : Out(1)
+        With storage `ram`, or where `checked`: the engine is to be in reset.
     loading : Out(loading_signature())
         With storage `ram` alone; see `ImageLoader`.
+    checking : Out(checking_signature())
+        Where `checked` alone; see `MemoryChecker`.
     """
 
-    def __init__(self, *, config: EngineConfig, storage: Storage = Storage.ROM) -> None:
-        self._config, self._storage = config, storage
+    def __init__(
+        self, *, config: EngineConfig, storage: Storage = Storage.ROM, checked: bool = False
+    ) -> None:
+        self._config, self._storage, self._checked = config, storage, checked
+        self._registers = {**REGISTERS, **(CHECK_REGISTERS if checked else {})}
+        self._haltable = checked or storage is Storage.RAM
+        halt = {"halt": Out(1)} if self._haltable else {}
+        checking = {"checking": Out(checking_signature())} if checked else {}
         loading = {"loading": Out(loading_signature())} if storage is Storage.RAM else {}
         super().__init__(
             {
@@ -94,7 +110,9 @@ class AxiLiteRegisters(wiring.Component):
                 "version": In(8),
                 "input_beats": In(HEADER["input_beats"]),
                 "outputs": In(HEADER["outputs"]),
+                **halt,
                 **loading,
+                **checking,
             }
         )
 
@@ -107,12 +125,17 @@ class AxiLiteRegisters(wiring.Component):
         accepts = dict.fromkeys(("errors", *counters), Const(1))
         values = self._values(errors, counters)
         if self._storage is Storage.RAM:
-            values |= {"control": self.loading.halt, "load_place": self.loading.place}
+            values["load_place"] = self.loading.place
             accepts |= {
-                "control": Const(1),
                 "load_place": strobe.all() & self.loading.place_okay,
                 "load_data": strobe.all() & self.loading.data_okay,
             }
+        if self._checked:
+            values |= {"check": self.checking.left, "check_crc": self.checking.crc}
+            accepts["check"] = strobe.all() & self.checking.okay
+        if self._haltable:
+            values["control"] = self.halt
+            accepts["control"] = Const(1)
         write_to = self._write_channel(m, data, strobe, accepts)
         self._read_channel(m, values)
 
@@ -131,15 +154,23 @@ class AxiLiteRegisters(wiring.Component):
                 self.loading.word.eq(data),
                 self.loading.place_en.eq(write_to["load_place"]),
                 self.loading.data_en.eq(write_to["load_data"]),
+                self.loading.halt.eq(self.halt),
             ]
+        if self._checked:
+            m.d.comb += [
+                self.checking.word.eq(data),
+                self.checking.start.eq(write_to["check"]),
+                self.checking.halt.eq(self.halt),
+            ]
+        if self._haltable:
             with m.If(write_to["control"] & strobe[0]):
-                m.d.sync += self.loading.halt.eq(data[CONTROL["halt"]])
+                m.d.sync += self.halt.eq(data[CONTROL["halt"]])
         return m
 
     def _values(self, errors: Signal, counters: dict[str, Signal]) -> dict[str, ValueLike]:
         constant = constant_registers(self._config, self._storage)
         return {
-            **dict.fromkeys(REGISTERS, Const(0, 32)),
+            **dict.fromkeys(self._registers, Const(0, 32)),
             **{name: Const(value, 32) for name, value in constant.items()},
             "digest_0": self.digest[:32],
             "digest_1": self.digest[32:64],
@@ -162,7 +193,7 @@ class AxiLiteRegisters(wiring.Component):
                 self.s_axil_rresp.eq(_DECERR),
             ]
             with m.Switch(self.s_axil_araddr[2:]):
-                for name, address in REGISTERS.items():
+                for name, address in self._registers.items():
                     with m.Case(address >> 2):
                         m.d.sync += [
                             self.s_axil_rdata.eq(values[name]),
@@ -203,7 +234,7 @@ class AxiLiteRegisters(wiring.Component):
                 self.s_axil_bresp.eq(_DECERR),
             ]
             with m.Switch(address[2:]):
-                for name, place in REGISTERS.items():
+                for name, place in self._registers.items():
                     with m.Case(place >> 2):
                         accepted = accepts.get(name, Const(0))
                         m.d.sync += self.s_axil_bresp.eq(Mux(accepted, _OKAY, _SLVERR))

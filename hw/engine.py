@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -26,6 +26,7 @@ from darb.hw.delay_line import delay
 from darb.hw.dot_product import Accumulator, DotProduct
 from darb.hw.image_loader import memory_write_signature
 from darb.hw.memory import LoadableRom, Rom, walk
+from darb.hw.memory_checker import memory_read_signature
 from darb.hw.output_buffer import OutputBuffer, output_layout
 from darb.hw.row_post_processor import RowPostProcessor, row_struct
 from darb.hw.row_queue import RowQueue
@@ -56,6 +57,8 @@ class Engine(wiring.Component):
         Only with storage `rom`.
     storage : Storage
         With `ram` the image memories are zero at first and written through `load`.
+    checked : bool
+        The image memories can be read through `check`.
 
     Attributes
     ----------
@@ -73,11 +76,13 @@ class Engine(wiring.Component):
         See `VectorLoader`.
     load : In(memory_write_signature(config))
         With storage `ram` alone; to be used while the engine is in reset.
+    check : In(memory_read_signature(config))
+        Where `checked` alone; to be used while the engine is in reset.
 
     Raises
     ------
     TypeError
-        If `config` is no `EngineConfig`, or `storage` no `Storage`.
+        If `config` is no `EngineConfig`, `storage` no `Storage`, or `checked` no bool.
     ValueError
         If `memories` are given with storage `ram`.
     """
@@ -88,15 +93,20 @@ class Engine(wiring.Component):
         config: EngineConfig,
         memories: dict[str, Words] | None = None,
         storage: Storage = Storage.ROM,
+        checked: bool = False,
     ) -> None:
         if not isinstance(config, EngineConfig):
             raise TypeError(f"config must be an EngineConfig, not {config!r}")
         if not isinstance(storage, Storage):
             raise TypeError(f"storage must be a Storage, not {storage!r}")
+        if not isinstance(checked, bool):
+            raise TypeError(f"checked must be a bool, not {checked!r}")
         if memories is not None and storage is Storage.RAM:
             raise ValueError(f"memories must be None with storage ram, not {[*memories]!r}")
         self._config, self._memories, self._storage = config, memories or {}, storage
+        self._checked = checked
         load = {"load": In(memory_write_signature(config))} if storage is Storage.RAM else {}
+        check = {"check": In(memory_read_signature(config))} if checked else {}
         super().__init__(
             {
                 "i": In(stream.Signature(input_layout(config))),
@@ -110,10 +120,27 @@ class Engine(wiring.Component):
                 "too_short": Out(1),
                 "too_long": Out(1),
                 **load,
+                **check,
             }
         )
 
-    def _rom(self, m: Module, name: str) -> Rom | LoadableRom:
+    def _rom(self, m: Module, name: str) -> wiring.PureInterface:
+        """Return the engine's read port of a memory: `en`, `addr` and `data`, two clocks later."""
+        memory = self._memory(m, name)
+        if not self._checked:
+            return memory
+        signature = {"en": Out(1), "addr": Out(len(memory.addr)), "data": In(len(memory.data))}
+        port = wiring.Signature(signature).create(path=(name,))
+        check = self.check
+        m.d.comb += [
+            memory.en.eq(Mux(check.active, check.en[LOAD_MEMORY[name]], port.en)),
+            memory.addr.eq(Mux(check.active, check.addr[: len(memory.addr)], port.addr)),
+            port.data.eq(memory.data),
+            getattr(check, name).eq(memory.data),
+        ]
+        return port
+
+    def _memory(self, m: Module, name: str) -> Rom | LoadableRom:
         depth, width = memory_shapes(self._config)[name]
         if self._storage is Storage.RAM:
             m.submodules[name] = loadable = LoadableRom(width=width, depth=depth)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import ClockSignal, Instance, Module, ValueLike
+from amaranth.hdl import ClockSignal, Instance, Module, Signal, ValueLike
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -77,8 +77,9 @@ class Rom(wiring.Component):
             shape=self._width, depth=self._depth, init=self._init
         )
         port = words.read_port()
-        m.d.comb += [port.en.eq(self.en), port.addr.eq(self.addr)]
-        m.d.sync += self.data.eq(port.data)
+        output = Signal(self._width, reset_less=True)
+        m.d.comb += [port.en.eq(self.en), port.addr.eq(self.addr), self.data.eq(output)]
+        m.d.sync += output.eq(port.data)
         return m
 
 
@@ -136,14 +137,16 @@ class LoadableRom(wiring.Component):
             return m
         m.submodules.words = words = memory.Memory(shape=self._width, depth=self._depth, init=[])
         write, read = words.write_port(), words.read_port()
+        output = Signal(self._width, reset_less=True)
         m.d.comb += [
             write.en.eq(self.w_en),
             write.addr.eq(self.w_addr),
             write.data.eq(self.w_data),
             read.en.eq(self.en),
             read.addr.eq(self.addr),
+            self.data.eq(output),
         ]
-        m.d.sync += self.data.eq(read.data)
+        m.d.sync += output.eq(read.data)
         return m
 
 
@@ -210,7 +213,7 @@ class Ram(wiring.Component):
         return m
 
 
-def walk(m: Module, rom: Rom | LoadableRom, en: ValueLike, restart: ValueLike) -> None:
+def walk(m: Module, rom: wiring.PureInterface, en: ValueLike, restart: ValueLike) -> None:
     """Read `rom` word after word, one for each `en`, from its start again after `restart`."""
     m.d.comb += rom.en.eq(en)
     with m.If(en):
