@@ -1,7 +1,8 @@
 """Amaranth generators of the engine, and the flow from an image to Verilog and simulation."""
 
 from darb.hw.axi_engine import AxiEngine
-from darb.hw.cocotb_runner import Disturbance, SimulationError
+from darb.hw.bench_job import Disturbance
+from darb.hw.cocotb_runner import SimulationError
 from darb.hw.engine import Engine
 from darb.hw.simulation import SimulationResult, simulate
 from darb.hw.simulators import ToolMissingError, available_simulators, find_simulator

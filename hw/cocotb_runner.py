@@ -6,7 +6,6 @@ import json
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -14,58 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darb.golden.image import Image
-from darb.golden.loading import loading_writes
 from darb.golden.register_map import Storage
-from darb.golden.timeline import schedule
+from darb.hw.bench_job import Disturbance, image_job
 from darb.hw.simulators import COMPILE_ARGUMENTS, Simulator
-from darb.hw.stimulus import to_beats
 from darb.hw.verilog import TOP, VERILOG
 
 BENCH = "darb.hw.cocotb_bench"
 JOB_VARIABLE = "DARB_BENCH_JOB"
 _POLL_SECONDS = 0.2
-_TAIL_CLOCKS = 64
-_PATIENCE = 20
-"""Vectors' worth of clocks without a transfer after which the bench gives the engine up."""
 
 
 class SimulationError(RuntimeError):
     """The simulator failed; names its log."""
-
-
-@dataclass(frozen=True)
-class Disturbance:
-    """What the two ends of the streams do to the engine.
-
-    Parameters
-    ----------
-    idle : float
-        Chance, each clock, that the source has no beat to offer; an offered beat stays.
-    blocked : float
-        Chance, each clock, that the sink takes nothing.
-    reset_clock : int, optional
-        Reset the engine in this clock and start again from the first vector; one of storage `ram`
-        is halted and loaded again instead.
-    seed : int
-        Of the draws.
-
-    Raises
-    ------
-    ValueError
-        If a chance is not in 0..0.99, or the clock is negative.
-    """
-
-    idle: float = 0.0
-    blocked: float = 0.0
-    reset_clock: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("idle", "blocked"):
-            if not 0 <= getattr(self, name) <= 0.99:
-                raise ValueError(f"{name} must be in 0..0.99, not {getattr(self, name)!r}")
-        if self.reset_clock is not None and self.reset_clock < 0:
-            raise ValueError(f"reset_clock must not be negative, not {self.reset_clock!r}")
 
 
 def _runner(simulator: Simulator):
@@ -192,80 +151,6 @@ def run_cocotb(
         raise SimulationError(f"the bench failed: {_complaint(log)}; see {log}")
 
 
-def stream_job(
-    directory: Path,
-    number: int,
-    stimulus: NDArray[np.uint8],
-    *,
-    beats: int,
-    words: int,
-    cycles: int,
-    disturbance: Disturbance,
-    registers: bool = True,
-) -> dict:
-    """Return a run's orders to the bench, what it reads written to `directory`.
-
-    Parameters
-    ----------
-    directory : Path
-    number : int
-        Of the run in its simulation.
-    stimulus : ndarray of uint8, shape (B * beats, bytes)
-        What the input stream carries.
-    beats, words : int
-        Of one vector on the input and the output stream.
-    cycles : int
-        About what one vector takes in between.
-    disturbance : Disturbance
-    registers : bool
-        Whether the top has AXI4-Lite registers.
-    """
-    job = {
-        "stimulus": str(directory / f"stimulus_{number}.npy"),
-        "load": None,
-        "observations": str(directory / f"observations_{number}.npz"),
-        "progress": str(directory / "progress"),
-        "beats": beats,
-        "words": words,
-        "idle": disturbance.idle,
-        "blocked": disturbance.blocked,
-        "reset_clock": disturbance.reset_clock,
-        "seed": disturbance.seed,
-        "patience": _PATIENCE * (cycles + beats + words) + 1000,
-        "tail": cycles + words + _TAIL_CLOCKS,
-        "registers": registers,
-        "vectors": len(stimulus) // beats,
-    }
-    np.save(job["stimulus"], stimulus)
-    Path(job["observations"]).unlink(missing_ok=True)
-    return job
-
-
-def _image_job(
-    directory: Path,
-    number: int,
-    image: Image,
-    vectors: NDArray[np.int64],
-    storage: Storage,
-    disturbance: Disturbance,
-) -> dict:
-    """Return the orders of an image's run."""
-    plan = schedule(image)
-    job = stream_job(
-        directory,
-        number,
-        to_beats(image, vectors),
-        beats=plan.input_beats,
-        words=plan.output_beats,
-        cycles=plan.cycles,
-        disturbance=disturbance,
-    )
-    if storage is Storage.RAM:
-        job["load"] = str(directory / f"load_{number}.npy")
-        np.save(job["load"], loading_writes(image))
-    return job
-
-
 def run_bench(
     directory: Path,
     simulator: Simulator,
@@ -324,7 +209,7 @@ def run_images(
         If the simulator stops before the bench ends.
     """
     jobs = [
-        _image_job(directory, number, image, vectors, storage, disturbance)
+        image_job(directory, number, image, vectors, storage, disturbance)
         for number, (image, vectors, disturbance) in enumerate(runs)
     ]
     return run_jobs(directory, simulator, jobs, waves=waves, progress=progress)
@@ -346,7 +231,7 @@ def run_jobs(
         Of `build`.
     simulator : Simulator
     jobs : sequence of dict
-        Of `stream_job`.
+        Of `darb.hw.bench_job.stream_job`.
     waves, progress
         See `darb.hw.simulation.simulate`.
 

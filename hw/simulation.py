@@ -21,7 +21,8 @@ from darb.golden.image import Image
 from darb.golden.image_file import read_image, read_vectors
 from darb.golden.register_map import Storage, constant_registers
 from darb.golden.timeline import Timeline, schedule, timeline
-from darb.hw.cocotb_runner import Disturbance, SimulationError, build, run_bench
+from darb.hw.bench_job import Disturbance
+from darb.hw.cocotb_runner import SimulationError, build, run_bench
 from darb.hw.flow.netlist_simulation import NETLISTS, synthesise_engine
 from darb.hw.flow.tools import find_tool
 from darb.hw.simulators import Simulator, find_simulator

@@ -23,7 +23,8 @@ from darb.hw.baselines.block_row_engine import BsrEngine, CsrEngine
 from darb.hw.baselines.relative_csc_engine import RelativeCscEngine
 from darb.hw.baselines.stimulus import baseline_beats
 from darb.hw.baselines.stream_top import StreamTop
-from darb.hw.cocotb_runner import Disturbance, build, run_jobs, stream_job
+from darb.hw.bench_job import Disturbance, stream_job
+from darb.hw.cocotb_runner import build, run_jobs
 from darb.hw.simulation import SimulationResult, compare_streams
 from darb.hw.simulators import find_simulator
 from darb.hw.stimulus import from_words
