@@ -40,6 +40,7 @@ class Command(enum.IntEnum):
     COUNTERS = 3
     LOAD = 4
     BOOT = 5
+    CHECK = 6
 
 
 class ErrorCode(enum.IntEnum):

@@ -27,6 +27,8 @@ class BoardCore(wiring.Component):
     ----------
     config : EngineConfig
     storage : Storage
+    checked : bool
+        See `AxiEngine`.
     clock_hz : int
         Of ``sync``.
     baud : int
@@ -62,13 +64,14 @@ class BoardCore(wiring.Component):
         *,
         config: EngineConfig,
         storage: Storage = Storage.ROM,
+        checked: bool = False,
         clock_hz: int,
         baud: int = 1_000_000,
         capacity: int | None = None,
         timeout: int | None = None,
         memories: dict[str, Words] | None = None,
     ) -> None:
-        self._engine = AxiEngine(config=config, memories=memories, storage=storage)
+        self._engine = AxiEngine(config=config, memories=memories, storage=storage, checked=checked)
         divisor = uart_divisor(clock_hz, baud)
         if timeout is None and baud < _MIN_BAUD:
             raise ValueError(
@@ -82,6 +85,7 @@ class BoardCore(wiring.Component):
             divisor=divisor,
             timeout=round(clock_hz * SILENCE_SECONDS) if timeout is None else timeout,
             capacity=capacity,
+            checked=checked,
         )
         self._leds = ActivityLeds(clock_hz=clock_hz)
         super().__init__(

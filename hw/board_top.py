@@ -29,6 +29,8 @@ class BoardTop(wiring.Component):
     board : Board
     config : EngineConfig
     storage : Storage
+    checked : bool
+        See `AxiEngine`.
     clock_hz : int
         Of the engine.
     baud : int, optional
@@ -56,6 +58,7 @@ class BoardTop(wiring.Component):
         board: Board,
         config: EngineConfig,
         storage: Storage = Storage.ROM,
+        checked: bool = False,
         clock_hz: int,
         baud: int | None = None,
     ) -> None:
@@ -64,6 +67,7 @@ class BoardTop(wiring.Component):
         self._core = BoardCore(
             config=config,
             storage=storage,
+            checked=checked,
             clock_hz=round(reached_hz(board, clock_hz)),
             baud=board.baud if baud is None else baud,
         )
@@ -99,9 +103,17 @@ def board_verilog(
     config: EngineConfig,
     *,
     storage: Storage = Storage.ROM,
+    checked: bool = False,
     clock_hz: int,
     baud: int | None = None,
 ) -> str:
     """Return the Verilog of `BoardTop`, module ``top``."""
-    top = BoardTop(board=board, config=config, storage=storage, clock_hz=clock_hz, baud=baud)
+    top = BoardTop(
+        board=board,
+        config=config,
+        storage=storage,
+        checked=checked,
+        clock_hz=clock_hz,
+        baud=baud,
+    )
     return component_verilog(top, TOP)

@@ -17,7 +17,13 @@ from darb.golden.frame import (
     ErrorCode,
 )
 from darb.golden.memory_map import address_bits
-from darb.golden.register_map import ADDRESS_BITS, CONTROL, REGISTERS, STATUS
+from darb.golden.register_map import (
+    ADDRESS_BITS,
+    CHECK_REGISTERS,
+    CONTROL,
+    REGISTERS,
+    STATUS,
+)
 from darb.hw.axi_engine import axi_engine_ports
 from darb.hw.axi_lite_manager import AxiLiteManager
 from darb.hw.axi_lite_registers import axi_lite_ports
@@ -40,7 +46,7 @@ def engine_signature(config: EngineConfig) -> wiring.Signature:
 
 def _number(name: str) -> int:
     """Return a register's address in words."""
-    return REGISTERS[name] >> 2
+    return {**REGISTERS, **CHECK_REGISTERS}[name] >> 2
 
 
 class CommandExecutor(wiring.Component):
@@ -60,6 +66,8 @@ class CommandExecutor(wiring.Component):
     config : EngineConfig
     capacity : int
         Bytes of payload of the longest frame.
+    checked : bool
+        The engine can check its memories; else `check` is no command.
 
     Attributes
     ----------
@@ -80,8 +88,9 @@ class CommandExecutor(wiring.Component):
         It tells an error.
     """
 
-    def __init__(self, *, config: EngineConfig, capacity: int) -> None:
+    def __init__(self, *, config: EngineConfig, capacity: int, checked: bool = False) -> None:
         self._config, self._capacity = config, capacity
+        self._commands = [each for each in Command if checked or each is not Command.CHECK]
         self._frame = Signal(frame_layout(capacity))
         # Bytes of the payload that were read; whether they were all.
         self._position, self._at_end = Signal(range(capacity + 1)), Signal()
@@ -93,7 +102,7 @@ class CommandExecutor(wiring.Component):
         self._stuck, self._given_up = Signal(), Signal()
         # Frames that the receiver found broken hold no half of its buffer.
         self._holds = Signal()
-        self._is = {command: Signal(name=f"is_{command.name.lower()}") for command in Command}
+        self._is = {each: Signal(name=f"is_{each.name.lower()}") for each in self._commands}
         super().__init__(
             {
                 "frames": In(stream.Signature(frame_layout(capacity))),
@@ -188,16 +197,23 @@ class CommandExecutor(wiring.Component):
             Command.COUNTERS: COUNTER_REGISTERS[0],
             Command.LOAD: "control",
             Command.BOOT: "control",
+            Command.CHECK: "control",
         }
-        states = {Command.INFER: "check", Command.LOAD: "write", Command.BOOT: "write"}
+        states = {
+            Command.INFER: "check",
+            Command.LOAD: "write",
+            Command.BOOT: "write",
+            Command.CHECK: "write",
+        }
         sizes = {
             Command.IDENTIFY: _WORD_BYTES * (1 + len(IDENTIFY_REGISTERS)),
             Command.COUNTERS: _WORD_BYTES * len(COUNTER_REGISTERS),
             Command.BOOT: _WORD_BYTES * len(COUNTER_REGISTERS),
+            Command.CHECK: _WORD_BYTES,
         }
         m.next = "reply"
         with m.If(self._frame.error == 0), m.Switch(self._frame.command):
-            for command in Command:
+            for command in self._commands:
                 with m.Case(command):
                     m.d.sync += [
                         self._register.eq(_number(registers[command])),
@@ -206,6 +222,8 @@ class CommandExecutor(wiring.Component):
                     m.next = states.get(command, "reply")
                     if command is Command.LOAD:
                         wrong = self._at_end | self._frame.length[:2].any()
+                    elif command is Command.CHECK:
+                        wrong = self._frame.length != _WORD_BYTES
                     else:
                         # That of a vector is for the engine to know.
                         wrong = ~self._at_end & (command is not Command.INFER)
@@ -237,6 +255,13 @@ class CommandExecutor(wiring.Component):
                 m.d.sync += self._register.eq(_number("outputs"))
                 with m.If(self._frame.length != value[:16] << config.lanes.bit_length() - 1):
                     self._fail(m, ErrorCode.BAD_LENGTH)
+            if Command.CHECK in self._is:
+                with m.Case(_number("check")):
+                    with m.If(value == 0):
+                        m.d.sync += self._register.eq(_number("check_crc"))
+                        m.next = "reply"
+                    with m.Elif(self._given_up):
+                        self._fail(m, ErrorCode.NOT_READY)
             with m.Default():
                 rows = 1 if config.output_mode is OutputMode.ARGMAX else value[:16]
                 m.d.sync += self._reply_bytes.eq(rows << config.output_bytes.bit_length() - 1)
@@ -244,7 +269,8 @@ class CommandExecutor(wiring.Component):
 
     def _write(self, m: Module, registers: AxiLiteManager) -> None:
         """Write what was gathered; at first 0 or, for `load`, halt to the control register."""
-        halts = (self._register == _number("control")) & self._is[Command.LOAD]
+        checks = self._is.get(Command.CHECK, Const(0))
+        halts = (self._register == _number("control")) & (self._is[Command.LOAD] | checks)
         first = len(self._gathered) - 8 * _WORD_BYTES
         m.d.comb += [
             registers.write.eq(1),
@@ -261,7 +287,10 @@ class CommandExecutor(wiring.Component):
             with m.Elif(registers.refused):
                 self._fail(m, ErrorCode.REFUSED)
             with m.Elif(halts):
-                m.d.sync += self._register.eq(_number("load_place"))
+                m.d.sync += self._register.eq(Mux(checks, _number("check"), _number("load_place")))
+            with m.Elif(checks):
+                m.d.sync += self._register.eq(_number("check"))
+                m.next = "check"
             with m.Elif(self._at_end):
                 m.next = "reply"
 

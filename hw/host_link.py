@@ -34,6 +34,8 @@ class HostLink(wiring.Component):
     capacity : int, optional
         Bytes of payload of the longest frame, a power of two; by default, and at least,
         `frame_capacity`.
+    checked : bool
+        See `CommandExecutor`.
 
     Attributes
     ----------
@@ -64,6 +66,7 @@ class HostLink(wiring.Component):
         divisor: int,
         timeout: int,
         capacity: int | None = None,
+        checked: bool = False,
     ) -> None:
         if not isinstance(config, EngineConfig):
             raise TypeError(f"config must be an EngineConfig, not {config!r}")
@@ -80,7 +83,7 @@ class HostLink(wiring.Component):
                 f"timeout must be at least {_LEAST_TIMEOUT_BITS * divisor}, two bytes, "
                 f"not {timeout!r}"
             )
-        self._executor = CommandExecutor(config=config, capacity=capacity or least)
+        self._executor = CommandExecutor(config=config, capacity=capacity or least, checked=checked)
         super().__init__(
             {
                 "rx": In(1, init=1),

@@ -17,9 +17,11 @@ from darb.golden.config import EngineConfig
 from darb.golden.image import Image
 from darb.golden.image_file import read_image
 from darb.golden.loading import writes_a_word
+from darb.golden.memory_check import check_requests, memory_crcs
 from darb.golden.memory_map import MEMORIES, memory_shapes
 from darb.golden.output_directory import replaced_directory
 from darb.golden.register_map import (
+    CHECK_REGISTERS,
     CONTROL,
     ERRORS,
     LOAD_MEMORY,
@@ -50,10 +52,18 @@ _RECIPE = (
     "write the memory's words to load_data, word 0 first, 32 bits a write, lowest bits first",
     "write 0 to control: the engine starts with what was loaded",
 )
+_CHECK_RECIPE = (
+    "write 1 to control: the engine stops and takes nothing",
+    f"write a memory's number * 2**{LOAD_MEMORY_SHIFT} plus its words to check",
+    "read check until it is 0, then the CRC-32 from check_crc",
+    "write 0 to control: the engine starts again",
+)
 
 
-def generate_verilog(config: EngineConfig, storage: Storage = Storage.ROM) -> str:
-    """Return the Verilog-2001 of an engine; the same config and storage give the same text.
+def generate_verilog(
+    config: EngineConfig, storage: Storage = Storage.ROM, *, checked: bool = False
+) -> str:
+    """Return the Verilog-2001 of an engine; the same arguments give the same text.
 
     With storage `rom` the module `darb_engine` reads weights.mem, indices.mem, rows.mem and
     layers.mem with $readmemh, so that new weights of the same config need no new Verilog; with
@@ -63,13 +73,15 @@ def generate_verilog(config: EngineConfig, storage: Storage = Storage.ROM) -> st
     ----------
     config : EngineConfig
     storage : Storage
+    checked : bool
+        The engine can be asked for the CRC of its memories; see `MemoryChecker`.
 
     Raises
     ------
     TypeError
-        If `config` is no `EngineConfig`, or `storage` no `Storage`.
+        If `config` is no `EngineConfig`, `storage` no `Storage`, or `checked` no bool.
     """
-    return component_verilog(AxiEngine(config=config, storage=storage), TOP)
+    return component_verilog(AxiEngine(config=config, storage=storage, checked=checked), TOP)
 
 
 def component_verilog(component: wiring.Component, name: str) -> str:
@@ -94,9 +106,9 @@ def component_verilog(component: wiring.Component, name: str) -> str:
     return "\n".join([*used, text])
 
 
-def port_manifest(image: Image, storage: Storage = Storage.ROM) -> dict:
+def port_manifest(image: Image, storage: Storage = Storage.ROM, *, checked: bool = False) -> dict:
     """Return what a person who instantiates the engine needs to know, as JSON values."""
-    config = image.config
+    config, crcs = image.config, memory_crcs(image)
     segments = image.layers[0].segments(config.lanes)
     manifest = {
         "top": TOP,
@@ -125,8 +137,20 @@ def port_manifest(image: Image, storage: Storage = Storage.ROM) -> dict:
         "status_bits": STATUS,
         "error_bits": ERRORS,
     }
-    if storage is Storage.RAM:
+    if checked or storage is Storage.RAM:
         manifest["control_bits"] = CONTROL
+    if checked:
+        manifest["registers"] |= {
+            name: f"0x{address:02x}" for name, address in CHECK_REGISTERS.items()
+        }
+        manifest["checking"] = {
+            "memories": {
+                name: {"request": f"0x{request:08x}", "crc": f"0x{crcs[name]:08x}"}
+                for name, request in check_requests(image).items()
+            },
+            "recipe": list(_CHECK_RECIPE),
+        }
+    if storage is Storage.RAM:
         manifest["loading"] = {
             "memories": {
                 name: {"number": LOAD_MEMORY[name], "writes_a_word": writes_a_word(width)}
@@ -138,7 +162,11 @@ def port_manifest(image: Image, storage: Storage = Storage.ROM) -> dict:
 
 
 def generate(
-    image_directory: str | Path, output: str | Path, *, storage: Storage = Storage.ROM
+    image_directory: str | Path,
+    output: str | Path,
+    *,
+    storage: Storage = Storage.ROM,
+    checked: bool = False,
 ) -> Path:
     """Write engine.v, ports.json and, with storage `rom`, the image's .mem files, all or none.
 
@@ -150,6 +178,8 @@ def generate(
         New, empty, or an earlier output, which is replaced.
     storage : Storage
         With `ram` the engine has the image's config, and room for any other that fits it.
+    checked : bool
+        See `generate_verilog`; ports.json then holds the CRC of each of the image's memories.
 
     Returns
     -------
@@ -161,7 +191,7 @@ def generate(
     ImageError
         If the image is damaged.
     TypeError
-        If `storage` is no `Storage`.
+        If `storage` is no `Storage`, or `checked` no bool.
     ValueError
         If `output` holds something else.
     """
@@ -169,8 +199,9 @@ def generate(
     image = read_image(image_directory)
     shapes = memory_shapes(image.config)
     with replaced_directory(output, VERILOG, ENGINE_FILES) as fresh:
-        (fresh / VERILOG).write_text(generate_verilog(image.config, storage))
-        (fresh / PORTS).write_text(json.dumps(port_manifest(image, storage), indent=1) + "\n")
+        (fresh / VERILOG).write_text(generate_verilog(image.config, storage, checked=checked))
+        manifest = port_manifest(image, storage, checked=checked)
+        (fresh / PORTS).write_text(json.dumps(manifest, indent=1) + "\n")
         if storage is Storage.ROM:
             # From what was verified: the file may have changed since it was read.
             for name, words in image.memories.items():

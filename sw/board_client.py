@@ -20,6 +20,7 @@ from darb.golden.frame import (
 )
 from darb.golden.image import Image
 from darb.golden.loading import loading_writes, writes_a_word
+from darb.golden.memory_check import check_requests, memory_crcs
 from darb.golden.memory_map import MEMORIES, memory_shapes
 from darb.golden.register_map import (
     LOAD_MEMORY_SHIFT,
@@ -222,6 +223,37 @@ class BoardClient:
                 raise BoardError(f"result {number} must have {size} bytes, not {len(reply)!r}")
         words = np.frombuffer(b"".join(replies), dtype=f"<u{config.output_bytes}")
         return from_words(image, words).reshape(len(inputs), plan.output_beats)
+
+    def check(
+        self, image: Image, *, progress: Progress | None = None
+    ) -> dict[str, tuple[int, int]]:
+        """Let the engine compute the CRC-32 of its memories; it is halted meanwhile.
+
+        Parameters
+        ----------
+        image : Image
+            As the engine holds it.
+        progress : callable, optional
+            Called with memories done and memories in all.
+
+        Returns
+        -------
+        dict of str to (int, int)
+            For each memory what the engine found and what `golden.memory_crcs` expects; a bit has
+            flipped where they differ.
+
+        Raises
+        ------
+        BoardError
+            If the engine was built without the check.
+        """
+        expected = memory_crcs(image)
+        requests = check_requests(image)
+        payloads = [(Command.CHECK, struct.pack("<I", word)) for word in requests.values()]
+        replies = self._exchange(payloads, progress)
+        self.boot()
+        found = [self._words(reply, 1, "a CRC")[0] for reply in replies]
+        return {name: (crc, expected[name]) for name, crc in zip(requests, found, strict=True)}
 
     def _check_image(self, board: BoardIdentity, image: Image) -> None:
         if board.ready and board.digest == image.digest:

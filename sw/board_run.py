@@ -35,6 +35,8 @@ class BoardRun:
         Requests that were sent again; then the board may have counted more.
     seconds : float
         For all vectors, with both ways over the serial port.
+    flipped : tuple of str, optional
+        The memories whose CRC was not the image's before the run; None where none was asked for.
     """
 
     image: Image
@@ -45,6 +47,7 @@ class BoardRun:
     predicted_cycles: int
     repeats: int
     seconds: float
+    flipped: tuple[str, ...] | None = None
 
     @property
     def mismatches(self) -> int:
@@ -67,6 +70,7 @@ def run_on_board(
     image: Image,
     inputs: NDArray[np.integer],
     *,
+    check: bool = False,
     progress: Progress | None = None,
 ) -> BoardRun:
     """Run `inputs` on `board`, which is loaded first where it can be and holds another image.
@@ -77,8 +81,10 @@ def run_on_board(
         Entered.
     image : Image
     inputs : ndarray of int, shape (B, N)
+    check : bool
+        Let the engine compute the CRC of its memories first.
     progress : callable, optional
-        Called with ``load`` or ``run``, what is done and how much there is.
+        Called with ``load``, ``check`` or ``run``, what is done and how much there is.
 
     Raises
     ------
@@ -96,6 +102,10 @@ def run_on_board(
         image = fit_image(image, identity.config)
         if not identity.ready or identity.digest != image.digest:
             image = board.load(image, progress=stage("load"))
+    flipped = None
+    if check:
+        crcs = board.check(image, progress=stage("check"))
+        flipped = tuple(name for name, (found, expected) in crcs.items() if found != expected)
     before, repeats = board.counters(), board.repeats
     began = time.perf_counter()
     outputs = board.infer(image, inputs, progress=stage("run"))
@@ -111,4 +121,5 @@ def run_on_board(
         predicted_cycles=schedule(image).cycles * len(outputs),
         repeats=board.repeats - repeats,
         seconds=seconds,
+        flipped=flipped,
     )

@@ -28,7 +28,8 @@ _SETTLE_SECONDS = 2 * SILENCE_SECONDS
 # Errors of the line: the request was not carried out, and may be sent again.
 _TRANSIENT = {ErrorCode.CRC, ErrorCode.TOO_LONG, ErrorCode.TIMEOUT, ErrorCode.OVERRUN}
 _MEANING = {
-    ErrorCode.UNKNOWN_COMMAND: "does not know the command",
+    ErrorCode.UNKNOWN_COMMAND: "does not know the command; a check needs a bitstream built with "
+    "--memory-check",
     ErrorCode.BAD_LENGTH: "expects another length of the payload",
     ErrorCode.NOT_READY: "holds no image that it can run, or its engine gives no result",
     ErrorCode.REFUSED: "refuses the write; an engine of storage rom is not to be loaded",

@@ -9,7 +9,7 @@ import tty
 
 import numpy as np
 
-from darb.golden import EngineModel, Image, Storage
+from darb.golden import EngineModel, Image, Storage, check_requests, memory_crcs
 from darb.golden.frame import (
     COUNTER_REGISTERS,
     ERROR_REPLY,
@@ -38,6 +38,8 @@ class BoardDouble:
         For the request of that number, counted from 0: from the reply's bytes to those to send.
     loads_as : Image, optional
         What it holds once it was loaded and booted; by default `image`.
+    checked : bool
+        Its engine can check its memories.
 
     Attributes
     ----------
@@ -45,9 +47,12 @@ class BoardDouble:
         In order.
     registers : dict of str to int
         What `identify` and `counters` tell.
+    flipped : set of str
+        Memories in which a bit has flipped.
     """
 
-    def __init__(self, image, storage=Storage.ROM, *, faults=None, loads_as=None):
+    def __init__(self, image, storage=Storage.ROM, *, faults=None, loads_as=None, checked=False):
+        self.checked, self.flipped = checked, set()
         self.image, self.faults = image, faults or {}
         self.loads_as, self.requests = loads_as or image, []
         self.capacity = frame_capacity(image.config, storage)
@@ -88,6 +93,13 @@ class BoardDouble:
             self.registers["vectors"] += 1
         elif command == Command.LOAD:
             payload = b""
+            self.registers["status"] = 0
+        elif command == Command.CHECK:
+            if not self.checked:
+                return error(ErrorCode.UNKNOWN_COMMAND)
+            asked = struct.unpack("<I", frame.payload)[0]
+            (name,) = (each for each, word in check_requests(self.image).items() if word == asked)
+            payload = struct.pack("<I", memory_crcs(self.image)[name] ^ (name in self.flipped))
             self.registers["status"] = 0
         elif command == Command.BOOT:
             self._hold(self.loads_as)

@@ -33,10 +33,18 @@ class SimulatedBoard:
     config : EngineConfig
     image : Image, optional
         With storage `rom`; without it the storage is `ram`.
+    checked : bool
+        Its engine can check its memories.
     """
 
     def __init__(
-        self, directory: Path, simulator: str, config: EngineConfig, image: Image | None = None
+        self,
+        directory: Path,
+        simulator: str,
+        config: EngineConfig,
+        image: Image | None = None,
+        *,
+        checked: bool = False,
     ) -> None:
         storage = Storage.RAM if image is None else Storage.ROM
         self._powered = 0
@@ -45,6 +53,7 @@ class SimulatedBoard:
         core = BoardCore(
             config=config,
             storage=storage,
+            checked=checked,
             clock_hz=1_000_000 * DIVISOR,
             baud=1_000_000,
             timeout=TIMEOUT,

@@ -158,6 +158,7 @@ def build(
     output: str | Path,
     *,
     storage: Storage = Storage.ROM,
+    checked: bool = False,
     clock_hz: int | None = None,
     baud: int | None = None,
     seed: int = 1,
@@ -177,6 +178,8 @@ def build(
         New, empty, or an earlier build, which is replaced: bitstream, report.json, report.md, the
         project's files, logs, and placement.json, where each cell is.
     storage : Storage
+    checked : bool
+        The engine can be asked for the CRC of its memories; see `MemoryChecker`.
     clock_hz, baud : int, optional
         Of the engine and of the serial port; what `expected_clock` says, and the board's, by
         default.
@@ -220,7 +223,16 @@ def build(
     for tool in toolchain.tools:
         find_tool(tool)
     with replaced_directory(output, BOARD_VERILOG, BUILD_FILES) as fresh:
-        write_project(fresh, image, board, storage=storage, clock_hz=clock_hz, baud=baud, seed=seed)
+        write_project(
+            fresh,
+            image,
+            board,
+            storage=storage,
+            checked=checked,
+            clock_hz=clock_hz,
+            baud=baud,
+            seed=seed,
+        )
         with tempfile.TemporaryDirectory(prefix=".darb-", dir=fresh.parent) as name:
             workshop = Workshop(Path(name), progress or _quiet, weights_only)
             for file in (BOARD_VERILOG, board.constraints):

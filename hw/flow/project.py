@@ -84,6 +84,7 @@ def write_project(
     board: Board,
     *,
     storage: Storage = Storage.ROM,
+    checked: bool = False,
     clock_hz: int | None = None,
     baud: int | None = None,
     seed: int = 1,
@@ -91,7 +92,9 @@ def write_project(
     """Write a project's files into an existing directory; see `generate_project`."""
     clock_hz = expected_clock(board, image.config) if clock_hz is None else clock_hz
     baud = board.baud if baud is None else baud
-    text = board_verilog(board, image.config, storage=storage, clock_hz=clock_hz, baud=baud)
+    text = board_verilog(
+        board, image.config, storage=storage, checked=checked, clock_hz=clock_hz, baud=baud
+    )
     (directory / BOARD_VERILOG).write_text(text)
     (directory / board.constraints).write_text(board.read_constraints())
     memories = ()
@@ -102,6 +105,7 @@ def write_project(
     manifest = {
         "board": board.name,
         "storage": storage.value,
+        "memory_check": checked,
         "clock_hz": float(reached_hz(board, clock_hz)),
         "baud": baud,
         "config": image.config.to_dict(),
@@ -128,6 +132,7 @@ def generate_project(
     output: str | Path,
     *,
     storage: Storage = Storage.ROM,
+    checked: bool = False,
     clock_hz: int | None = None,
     baud: int | None = None,
 ) -> Path:
@@ -141,6 +146,8 @@ def generate_project(
     output : path
         New, empty, or an earlier project, which is replaced.
     storage : Storage
+    checked : bool
+        The engine can be asked for the CRC of its memories; see `MemoryChecker`.
     clock_hz, baud : int, optional
         Of the engine and of the serial port; what `expected_clock` says, and the board's, by
         default.
@@ -161,5 +168,7 @@ def generate_project(
     image = read_image(image_directory)
     known = (*PROJECT_FILES, *LEFT_BY_SCRIPT)
     with replaced_directory(output, BOARD_VERILOG, known) as fresh:
-        write_project(fresh, image, board, storage=storage, clock_hz=clock_hz, baud=baud)
+        write_project(
+            fresh, image, board, storage=storage, checked=checked, clock_hz=clock_hz, baud=baud
+        )
     return output

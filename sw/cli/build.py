@@ -37,6 +37,14 @@ def build(
             "that fits."
         ),
     ] = StorageChoice.ROM,
+    memory_check: Annotated[
+        bool,
+        typer.Option(
+            "--memory-check",
+            help="The engine can be asked for the CRC of its memories with "
+            "'darb run --memory-check'.",
+        ),
+    ] = False,
     weights_only: Annotated[
         bool,
         typer.Option(
@@ -61,6 +69,7 @@ def build(
             target,
             output,
             storage=Storage(storage),
+            checked=memory_check,
             clock_hz=clock_in_hz(clock),
             baud=baud,
             seed=seed,

@@ -39,6 +39,13 @@ def generate(
             "AXI4-Lite at run time."
         ),
     ] = StorageChoice.ROM,
+    memory_check: Annotated[
+        bool,
+        typer.Option(
+            "--memory-check",
+            help="The engine can be asked for the CRC of its memories at run time.",
+        ),
+    ] = False,
     clock: Annotated[
         float | None,
         typer.Option(
@@ -65,7 +72,7 @@ def generate(
         if board is None:
             from darb.hw.verilog import generate as generate_verilog
 
-            generate_verilog(directory, output, storage=Storage(storage))
+            generate_verilog(directory, output, storage=Storage(storage), checked=memory_check)
         else:
             from darb.hw.boards import find_board
             from darb.hw.flow import generate_project
@@ -76,6 +83,7 @@ def generate(
                 target,
                 output,
                 storage=Storage(storage),
+                checked=memory_check,
                 clock_hz=clock_in_hz(clock),
                 baud=baud,
             )

@@ -31,6 +31,14 @@ def run(
         Path | None, typer.Option("--output", "-o", metavar="Y.npy", help="Write the results here.")
     ] = None,
     baud: Annotated[int, typer.Option(help="Of the serial port, as the board was built.")] = _BAUD,
+    memory_check: Annotated[
+        bool,
+        typer.Option(
+            "--memory-check",
+            help="First let the engine compute the CRC of its memories; it must have been built "
+            "with this option too.",
+        ),
+    ] = False,
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="Longest wait for a reply.")
     ] = 5.0,
@@ -38,7 +46,7 @@ def run(
     """Run vectors on a board and compare every result with the golden model.
 
     A board built with --storage ram is loaded with the image first where it holds another one.
-    Ends with status 1 if anything differs.
+    Ends with status 1 if anything differs, or a bit of the image has flipped.
     """
     import numpy as np
     import serial  # noqa: F401  missing, it is told before anything else
@@ -58,12 +66,12 @@ def run(
     else:
         inputs = image_inputs(image, read_array(vectors))
     with stages() as show, BoardClient(port, baud=baud, timeout=timeout) as board:
-        result = run_on_board(board, image, inputs, progress=show)
+        result = run_on_board(board, image, inputs, check=memory_check, progress=show)
     if output is not None:
         with output.open("wb") as file:
             np.save(file, result.outputs)
     _show(result, port, output)
-    if not result.exact:
+    if not result.exact or result.flipped:
         raise typer.Exit(1)
 
 
@@ -84,9 +92,13 @@ def _show(result: BoardRun, port: str, output: Path | None) -> None:
     ]
     if result.repeats:
         rows.append(("requests sent again", f"{result.repeats:,}"))
+    if result.flipped is not None:
+        rows.append(("memories", ", ".join(result.flipped) or "as the image's"))
     show_table(rows, title="Board")
     if output is not None:
         show_next(f"Results: {output}")
+    if result.flipped:
+        show_next(f"Bits have flipped in {', '.join(result.flipped)}: load or program it again.")
     if result.exact and result.right_cycles:
         show_next("Every output and every cycle equals the golden model's.")
     elif result.exact:

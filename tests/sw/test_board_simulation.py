@@ -1,5 +1,6 @@
 """The real client, over a pseudo-terminal, to the board's Verilog: bit for bit on its wires."""
 
+import struct
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ from cli_runner import run
 from random_networks import random_network, random_vectors, reference
 from simulated_board import SimulatedBoard
 
-from darb.golden import Storage, fit_config, pack, schedule, write_image
+from darb.golden import Storage, fit_config, memory_crcs, pack, schedule, write_image
 from darb.golden.frame import (
     CRC_BYTES,
     ERROR_REPLY,
@@ -19,6 +20,9 @@ from darb.golden.frame import (
     Frame,
     frame_size,
 )
+from darb.golden.loading import used_words
+from darb.golden.memory_map import memory_shapes
+from darb.golden.register_map import LOAD_MEMORY, LOAD_MEMORY_SHIFT
 from darb.sw.board_client import BoardClient
 from darb.sw.frame_link import BoardError
 
@@ -124,6 +128,23 @@ def test_another_image_is_refused(rom):
             link.load(other)
 
 
+def flipped_bits_are_found(link, image, rng):
+    """Flip a bit of each memory in turn; the engine's CRC of that one alone must be another."""
+    crcs, used = memory_crcs(image), used_words(image)
+    assert link.check(image) == {name: (crc, crc) for name, crc in crcs.items()}
+    wrong = set()
+    for name in rng.permutation(list(crcs)):
+        place, words = used[name] - 1, image.memories[name].copy()
+        bit = int(rng.integers(memory_shapes(image.config)[name][1]))
+        words[place, bit // 8] ^= 1 << bit % 8
+        payload = struct.pack("<I", LOAD_MEMORY[name] << LOAD_MEMORY_SHIFT | place)
+        payload += words[place].tobytes() + bytes(-words.shape[1] % 4)
+        link._ask(Command.LOAD, payload)
+        wrong.add(name)
+        found = link.check(image)
+        assert {each for each, (crc, expected) in found.items() if crc != expected} == wrong
+
+
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_two_images_are_loaded_in_turn(simulator, tmp_path):
     rng = np.random.default_rng(35)
@@ -135,7 +156,7 @@ def test_two_images_are_loaded_in_turn(simulator, tmp_path):
     config = fit_config(networks[0], lanes=4, rows=2, max_k=6, **room)
     # Of another shape than the board's engine: they are packed again for it.
     images = [pack(network, fit_config(network, lanes=4, rows=1)) for network in networks]
-    board = SimulatedBoard(tmp_path / "board", simulator, config)
+    board = SimulatedBoard(tmp_path / "board", simulator, config, checked=True)
     loads, runs = ((0, 1, 0), (1, 1, 0)) if simulator == "verilator" else ((0, 1), (1, 1))
     with board as port:
         with client(port) as link:
@@ -148,6 +169,8 @@ def test_two_images_are_loaded_in_turn(simulator, tmp_path):
                 vectors = random_vectors(rng, networks[number], 4)
                 expected = reference(networks[number], vectors)
                 assert np.array_equal(link.infer(fitted, vectors), expected)
+            flipped_bits_are_found(link, fitted, rng)
+            link.load(fitted)
             large = random_network(rng, [40, 30], lanes=4)
             before = link.counters()
             with pytest.raises(ValueError, match=r"^the image does not fit the engine: "):
@@ -165,5 +188,5 @@ def test_two_images_are_loaded_in_turn(simulator, tmp_path):
             assert np.array_equal(np.load(output), reference(networks[number], vectors))
     # A run is spared the loading where the board holds its image already.
     order = [*loads, *runs]
-    times = len(loads) + sum(b != a for a, b in pairwise(order[len(loads) - 1 :]))
+    times = len(loads) + 1 + sum(b != a for a, b in pairwise(order[len(loads) - 1 :]))
     assert board.transcript().count("writes to layers, word 0 on") == times

@@ -5,6 +5,7 @@ import pytest
 from cli_runner import refused, run
 from random_networks import random_network
 
+from darb.golden import check_requests, memory_crcs, read_image
 from darb.sw.exporting import export
 
 
@@ -34,6 +35,23 @@ def test_storage_ram_writes_no_memories(image, tmp_path):
     assert {path.name for path in (tmp_path / "build").iterdir()} == {"engine.v", "ports.json"}
     assert json.loads((tmp_path / "build" / "ports.json").read_text())["storage"] == "ram"
     assert f"Next: darb simulate {image} --storage ram" in result.stdout
+
+
+@pytest.mark.parametrize("storage", ["rom", "ram"])
+def test_an_engine_with_a_memory_check(image, storage, tmp_path):
+    result = run(
+        *("generate", image, "-o", tmp_path / "build", "--storage", storage, "--memory-check")
+    )
+    assert result.exit_code == 0, result.output
+    told = json.loads((tmp_path / "build" / "ports.json").read_text())
+    assert (told["registers"]["check"], told["registers"]["check_crc"]) == ("0x60", "0x64")
+    assert told["control_bits"] == {"halt": 0}
+    packed = read_image(image)
+    assert told["checking"]["memories"] == {
+        name: {"request": f"0x{request:08x}", "crc": f"0x{memory_crcs(packed)[name]:08x}"}
+        for name, request in check_requests(packed).items()
+    }
+    assert "memory_checker" in (tmp_path / "build" / "engine.v").read_text()
 
 
 def test_the_same_image_gives_the_same_bytes(image, tmp_path):

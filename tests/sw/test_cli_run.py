@@ -101,6 +101,30 @@ def test_a_board_of_storage_ram_is_loaded_once(directory, image, vectors):
     assert [frame.command for frame in board.requests].count(4) == loads
 
 
+@pytest.mark.parametrize("storage", Storage)
+def test_memories_are_checked_when_asked(directory, image, vectors, storage):
+    board = board_with(image, vectors, storage=storage, checked=True)
+    with board as port:
+        good = run("run", directory, "--port", port, "--memory-check")
+        board.flipped = {"weights", "layers"}
+        bad = run("run", directory, "--port", port, "--memory-check")
+        unasked = run("run", directory, "--port", port)
+    assert (good.exit_code, bad.exit_code, unasked.exit_code) == (0, 1, 0), good.output
+    assert cells(good.stdout)["memories"] == "as the image's"
+    assert cells(bad.stdout)["memories"] == "weights, layers"
+    assert "Bits have flipped in weights, layers: load or program it again." in bad.stdout
+    assert "memories" not in unasked.stdout
+
+
+def test_a_board_without_the_check_says_so(directory, image, vectors):
+    with board_with(image, vectors) as port:
+        message = refused("run", directory, "--port", port, "--memory-check")
+    assert message == (
+        f"the board on {port}, asked to check, does not know the command; a check needs a "
+        "bitstream built with --memory-check"
+    )
+
+
 def test_a_wrong_result_ends_with_status_1(directory, image, vectors):
     board = board_with(image, vectors)
     first = next(iter(board.results))
