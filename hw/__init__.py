@@ -1,23 +1,37 @@
-"""Amaranth generators of the engine, and the flow from an image to Verilog and simulation."""
+"""Amaranth generators of the engine, and the flow from an image to Verilog and simulation.
 
-from darb.hw.axi_engine import AxiEngine
-from darb.hw.bench_job import Disturbance
-from darb.hw.cocotb_runner import SimulationError
-from darb.hw.engine import Engine
-from darb.hw.simulation import SimulationResult, simulate
-from darb.hw.simulators import ToolMissingError, available_simulators, find_simulator
-from darb.hw.verilog import generate, generate_verilog
+Names are imported when they are first asked for, so that the bench, which runs inside the
+simulators, loads no Amaranth.
+"""
 
-__all__ = [
-    "AxiEngine",
-    "Disturbance",
-    "Engine",
-    "SimulationError",
-    "SimulationResult",
-    "ToolMissingError",
-    "available_simulators",
-    "find_simulator",
-    "generate",
-    "generate_verilog",
-    "simulate",
-]
+from __future__ import annotations
+
+import importlib
+
+_HOMES = {
+    "AxiEngine": "darb.hw.axi_engine",
+    "Disturbance": "darb.hw.bench_job",
+    "Engine": "darb.hw.engine",
+    "SimulationError": "darb.hw.cocotb_runner",
+    "SimulationResult": "darb.hw.simulation",
+    "ToolMissingError": "darb.hw.simulators",
+    "available_simulators": "darb.hw.simulators",
+    "find_simulator": "darb.hw.simulators",
+    "generate": "darb.hw.verilog",
+    "generate_verilog": "darb.hw.verilog",
+    "simulate": "darb.hw.simulation",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

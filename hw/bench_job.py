@@ -15,6 +15,8 @@ from darb.golden.register_map import Storage
 from darb.golden.timeline import schedule
 from darb.hw.stimulus import to_beats
 
+JOB_VARIABLE = "DARB_BENCH_JOB"
+"""Names the file of orders to the bench in cocotb."""
 _TAIL_CLOCKS = 64
 _PATIENCE = 20
 """Vectors' worth of clocks without a transfer after which the bench gives the engine up."""
@@ -151,3 +153,9 @@ def image_job(
         job["load"] = str(directory / f"load_{number}.npy")
         np.save(job["load"], loading_writes(image))
     return job
+
+
+def read_observations(job: dict) -> dict[str, NDArray]:
+    """Return what the bench saw in a run."""
+    with np.load(job["observations"]) as archive:
+        return dict(archive)

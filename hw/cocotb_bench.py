@@ -14,7 +14,7 @@ from cocotb.clock import Clock
 from cocotb.simtime import get_sim_time
 from cocotb.triggers import FallingEdge, First, Timer, ValueChange
 
-from darb.hw.cocotb_runner import JOB_VARIABLE
+from darb.hw.bench_job import JOB_VARIABLE
 from darb.hw.stream_bench import carry_out
 
 _PERIOD = 10

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from darb.golden.image import Image
 from darb.golden.register_map import Storage
-from darb.hw.bench_job import Disturbance, image_job
+from darb.hw.bench_job import JOB_VARIABLE, Disturbance, image_job, read_observations
 from darb.hw.simulators import COMPILE_ARGUMENTS, Simulator
 from darb.hw.verilog import TOP, VERILOG
 
 BENCH = "darb.hw.cocotb_bench"
-JOB_VARIABLE = "DARB_BENCH_JOB"
 _POLL_SECONDS = 0.2
 
 
@@ -138,7 +137,8 @@ def run_cocotb(
             build_dir=directory / "sim_build",
             test_dir=directory,
             results_xml=str(results),
-            extra_env=environment,
+            # pytest, which cocotb would rewrite assertions with, takes longer than a short run.
+            extra_env={"COCOTB_REWRITE_ASSERTION_FILES": "", **environment},
             waves=waves,
             log_file=log,
         )
@@ -264,8 +264,4 @@ def run_jobs(
                 progress(int((directory / "progress").read_text() or 0), total)
     if failure:
         raise failure[0]
-    seen = []
-    for job in jobs:
-        with np.load(job["observations"]) as archive:
-            seen.append(dict(archive))
-    return seen
+    return [read_observations(job) for job in jobs]

@@ -1,0 +1,1 @@
+"""Random cases in every simulator, and what fails made small."""
