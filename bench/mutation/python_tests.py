@@ -1,0 +1,144 @@
+"""Which tests run which lines of a tree, and how long each takes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from python_mutants import Mutant
+from python_worker import arguments, context, enter
+
+SLOW = 2.0
+"""Seconds from which a test is asked last."""
+BRIEF = 0.1
+"""Seconds up to which a test is asked though it does not run the file."""
+
+
+class _Recorder:
+    """A pytest plugin: the processor seconds of each test, and coverage's context."""
+
+    def __init__(self, coverage) -> None:
+        self.coverage = coverage
+        self.seconds: dict[str, float] = {}
+        self.since = 0.0
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.coverage.switch_context(nodeid)
+        self.since = time.process_time()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.seconds[nodeid] = time.process_time() - self.since
+        self.coverage.switch_context("")
+
+
+def _record(tree: Path, folder: str, tests: str, answer: Path) -> None:
+    import coverage
+    import pytest
+
+    enter(tree, answer.with_suffix(".log"))
+    measured = coverage.Coverage(
+        data_file=None, config_file=False, include=[str(tree / folder / "*")]
+    )
+    measured.start()
+    recorder = _Recorder(measured)
+    status = pytest.main(arguments(tree, [tests]), plugins=[recorder])
+    measured.stop()
+    data = measured.get_data()
+    names = list(recorder.seconds)
+    number = {name: place for place, name in enumerate(names)}
+    lines = {
+        Path(file).relative_to(tree).as_posix(): {
+            line: sorted({number[context] for context in contexts if context})
+            for line, contexts in data.contexts_by_lineno(file).items()
+        }
+        for file in data.measured_files()
+    }
+    found = {"status": int(status), "seconds": recorder.seconds, "lines": lines}
+    answer.write_text(json.dumps(found))
+
+
+@dataclass(frozen=True)
+class Tests:
+    """What a run of the unchanged tree showed.
+
+    Parameters
+    ----------
+    seconds : dict of str to float
+        Processor seconds of each test, by its id.
+    lines : dict of str to dict of int to tuple of str
+        The tests that run each line of each file; empty for lines that only an import runs.
+    """
+
+    seconds: dict[str, float]
+    lines: dict[str, dict[int, tuple[str, ...]]]
+
+    def touching(self, file: str) -> set[str]:
+        """Return the tests that run any line of a function of `file`."""
+        return {name for names in self.lines.get(file, {}).values() for name in names}
+
+    def of(self, mutant: Mutant) -> set[str]:
+        """Return the tests that run a statement; empty if only imports do, or nothing."""
+        lines = self.lines.get(mutant.file, {})
+        statement = range(mutant.first_line, mutant.last_line + 1)
+        return {name for line in statement for name in lines.get(line, ())}
+
+    def is_run(self, mutant: Mutant) -> bool:
+        """Return whether anything, be it an import, runs the statement."""
+        lines = self.lines.get(mutant.file, {})
+        return any(line in lines for line in range(mutant.first_line, mutant.last_line + 1))
+
+    def stages(self, mutant: Mutant) -> list[list[str]]:
+        """Return the tests that can notice a mutant, in groups, the likeliest and quickest first.
+
+        The file's own tests come first, then the other quick ones, then the slow ones. What only
+        imports run may be felt anywhere, so all brief tests are asked.
+        """
+        chosen = self.of(mutant)
+        others: set[str] = set()
+        if not chosen:
+            chosen = self.touching(mutant.file)
+            others = {name for name, seconds in self.seconds.items() if seconds <= BRIEF} - chosen
+        own = mirror(mutant.file)
+        groups: dict[int, list[str]] = defaultdict(list)
+        for name in sorted(chosen | others, key=lambda name: self.seconds[name]):
+            late = 3 if name in others else 2 if self.seconds[name] > SLOW else 1
+            groups[0 if late == 1 and name.startswith(f"{own}::") else late].append(name)
+        return [groups[number] for number in sorted(groups)]
+
+
+def mirror(file: str) -> str:
+    """Return the path of the tests that are named like `file`."""
+    top, *folders = Path(file).with_suffix("").parts
+    return f"tests/{top}/test_{'_'.join(folders)}.py"
+
+
+def record(tree: Path, folder: str, tests: str) -> Tests:
+    """Run the tests of the unchanged `tree` once, `folder` under coverage.
+
+    Raises
+    ------
+    RuntimeError
+        If they do not pass; with the end of what pytest said.
+    """
+    answer = tree / ".record.json"
+    process = context().Process(target=_record, args=(tree, folder, tests, answer))
+    process.start()
+    process.join()
+    found = json.loads(answer.read_text()) if answer.exists() else {"status": process.exitcode}
+    if found["status"]:
+        said = answer.with_suffix(".log").read_text()[-2000:]
+        raise RuntimeError(f"the tests of the unchanged tree must pass, not {said!r}")
+    return read(found)
+
+
+def read(found: dict) -> Tests:
+    """Return what `record` wrote down."""
+    names = list(found["seconds"])
+    lines = {
+        file: {int(line): tuple(names[i] for i in at) for line, at in lines.items()}
+        for file, lines in found["lines"].items()
+    }
+    return Tests(found["seconds"], lines)
