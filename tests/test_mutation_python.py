@@ -98,12 +98,12 @@ def test_what_weak_tests_leave_out_survives_and_is_known_the_next_time(
 ):
     campaign, tests = bench("python_campaign"), bench("python_tests")
     campaign.prepare(tree)
-    recorded = tests.record(tree, "golden", "tests/golden")
+    recorded = tests.record(tree, "golden", "tests/golden", tmp_path)
     multiple, following = f"{TESTS}::test_a_multiple", f"{TESTS}::test_the_next_multiple"
     lines = SOURCE.splitlines()
     assert set(recorded.seconds) == {multiple, following}
-    assert recorded.lines[FILE][1 + lines.index("        value += 1")] == (following,)
-    assert recorded.lines[FILE][1 + lines.index("LEAST: int = 1")] == ()
+    assert recorded.lines[FILE][1 + lines.index("        value += 1")] == {following}
+    assert 1 + lines.index("LEAST: int = 1") not in recorded.lines[FILE]
 
     found = changes(bench)
     # Counting by two never meets a multiple of four from seven on.
@@ -119,6 +119,8 @@ def test_what_weak_tests_leave_out_survives_and_is_known_the_next_time(
 
     with monkeypatch.context() as nothing_runs:
         nothing_runs.setattr(campaign, "run", None)
+        nothing_runs.setattr(tests, "_observe", None)
+        assert tests.record(tree, "golden", "tests/golden", tmp_path) == recorded
         assert list(campaign.campaign([tree], recorded, planned, runs)) == results
         # Another test may notice what survived; what was noticed stays noticed.
         more = tests.Tests({**recorded.seconds, "tests/golden/test_more.py::test": 0.0}, {})
@@ -152,7 +154,7 @@ def test_tests_that_fail_as_they_are_are_told(bench, tree):
     (tree / TESTS).write_text("def test_wrong(): assert 1 == 2\n")
     bench("python_campaign").prepare(tree)
     with pytest.raises(RuntimeError, match=r"(?s)the unchanged tree must pass, not '.*test_wrong"):
-        bench("python_tests").record(tree, "golden", "tests/golden")
+        bench("python_tests").record(tree, "golden", "tests/golden", tree / "runs")
 
 
 def test_what_was_read_is_about_lines_that_are_there():

@@ -1,6 +1,6 @@
 """Change golden/ in one place at a time and count which changes its tests notice.
 
-Run it with ``python bench/mutation/python.py``: it takes the tree of the last commit, draws
+Run it with ``python bench/mutation/python.py``: it takes the tree of a commit, draws
 mutants, runs each against the tests that run what was changed, and writes the section 'Mutants of
 the Python' of docs/results/trust.md. Every mutant leaves a JSON file in build/mutation/python and
 is not run again while its file and the tests that decided on it are the same. What was found of
@@ -9,18 +9,16 @@ survivors stands in python_survivors.json.
 
 from __future__ import annotations
 
-import json
-import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from python_campaign import campaign, check_out, digest, plan
+from python_campaign import campaign, check_out, plan
 from python_page import PAGE, ROOT, kinds, score, section, write
 from python_sample import strata
-from python_tests import Tests, read, record
+from python_tests import record
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -28,22 +26,11 @@ RUNS = ROOT / "build" / "mutation" / "python"
 FOLDER, TESTS = "golden", "tests/golden"
 
 
-def _recorded(tree: Path) -> Tests:
-    """Return which test runs which line, from an earlier run where nothing has changed."""
-    sources = [path for folder in (FOLDER, "tests") for path in (tree / folder).rglob("*.py")]
-    path = RUNS / f"tests-{digest(*(source.read_text() for source in sorted(sources)))}.json"
-    if path.is_file():
-        return read(json.loads(path.read_text()))
-    found = record(tree, FOLDER, TESTS)
-    RUNS.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(tree / ".record.json", path)
-    return found
-
-
 def main(
     count: Annotated[int, typer.Option(min=1, help="Mutants to draw, at least.")] = 340,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 2026,
     jobs: Annotated[int, typer.Option(min=1, help="Mutants run at once.")] = 1,
+    commit: Annotated[str, typer.Option(help="Whose tree is changed.")] = "HEAD",
     page: Annotated[bool, typer.Option(help="Write docs/results/trust.md afterwards.")] = True,
 ) -> None:
     """Run every drawn mutant that is not known yet; then write the section."""
@@ -57,10 +44,10 @@ def main(
     with tempfile.TemporaryDirectory(prefix="darb-mutation-") as directory:
         trees = [Path(directory).resolve() / f"tree-{job}" for job in range(jobs)]
         for tree in trees:
-            check_out(ROOT, tree)
+            check_out(ROOT, commit, tree)
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             task = progress.add_task("the tests as they are", total=None)
-            tests = _recorded(trees[0])
+            tests = record(trees[0], FOLDER, TESTS, RUNS)
             found = strata(trees[0], FOLDER)
             planned = plan(found, count, seed)
             progress.update(task, description="mutants", total=len(planned))

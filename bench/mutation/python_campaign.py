@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -17,21 +16,16 @@ from queue import SimpleQueue
 
 from python_mutants import Mutant, change
 from python_sample import Stratum, draw, quotas
-from python_tests import Tests
+from python_tests import Tests, digest
 from python_worker import link_packages, run
 
 SPARE, FACTOR = 3.0, 5.0
 """A test may take so many seconds, and so many times what it takes on the unchanged tree."""
 
 
-def digest(*parts: str) -> str:
-    """Return a short name of these texts."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def check_out(root: Path, tree: Path) -> None:
-    """Write the tree of the last commit of `root` to `tree`, ready to be run."""
-    command = ["git", "-C", str(root), "archive", "HEAD"]
+def check_out(root: Path, commit: str, tree: Path) -> None:
+    """Write the tree of a commit of `root` to `tree`, ready to be run."""
+    command = ["git", "-C", str(root), "archive", commit]
     archive = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     tree.mkdir(parents=True)
     with tarfile.open(fileobj=BytesIO(archive)) as files:
@@ -114,7 +108,6 @@ def attempt(tree: Path, tests: Tests, mutant: Mutant, source: str, changed: str)
         "by": outcome["by"],
         "ran": ran,
         "cpu": round(seconds, 2),
-        "is_run": tests.is_run(mutant),
         "tests": test_digests(tree, decisive),
     }
 

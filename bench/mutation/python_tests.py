@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections import defaultdict
@@ -34,7 +35,7 @@ class _Recorder:
         self.coverage.switch_context("")
 
 
-def _record(tree: Path, folder: str, tests: str, answer: Path) -> None:
+def _record(tree: Path, folder: str, tests: list[str], answer: Path) -> None:
     import coverage
     import pytest
 
@@ -44,14 +45,12 @@ def _record(tree: Path, folder: str, tests: str, answer: Path) -> None:
     )
     measured.start()
     recorder = _Recorder(measured)
-    status = pytest.main(arguments(tree, [tests]), plugins=[recorder])
+    status = pytest.main(arguments(tree, tests), plugins=[recorder])
     measured.stop()
     data = measured.get_data()
-    names = list(recorder.seconds)
-    number = {name: place for place, name in enumerate(names)}
     lines = {
         Path(file).relative_to(tree).as_posix(): {
-            line: sorted({number[context] for context in contexts if context})
+            line: sorted(context for context in contexts if context)
             for line, contexts in data.contexts_by_lineno(file).items()
         }
         for file in data.measured_files()
@@ -69,11 +68,11 @@ class Tests:
     seconds : dict of str to float
         Processor seconds of each test, by its id.
     lines : dict of str to dict of int to tuple of str
-        The tests that run each line of each file; empty for lines that only an import runs.
+        The tests that run each line of each file.
     """
 
     seconds: dict[str, float]
-    lines: dict[str, dict[int, tuple[str, ...]]]
+    lines: dict[str, dict[int, set[str]]]
 
     def touching(self, file: str) -> set[str]:
         """Return the tests that run any line of a function of `file`."""
@@ -84,11 +83,6 @@ class Tests:
         lines = self.lines.get(mutant.file, {})
         statement = range(mutant.first_line, mutant.last_line + 1)
         return {name for line in statement for name in lines.get(line, ())}
-
-    def is_run(self, mutant: Mutant) -> bool:
-        """Return whether anything, be it an import, runs the statement."""
-        lines = self.lines.get(mutant.file, {})
-        return any(line in lines for line in range(mutant.first_line, mutant.last_line + 1))
 
     def stages(self, mutant: Mutant) -> list[list[str]]:
         """Return the tests that can notice a mutant, in groups, the likeliest and quickest first.
@@ -115,14 +109,13 @@ def mirror(file: str) -> str:
     return f"tests/{top}/test_{'_'.join(folders)}.py"
 
 
-def record(tree: Path, folder: str, tests: str) -> Tests:
-    """Run the tests of the unchanged `tree` once, `folder` under coverage.
+def digest(*parts: str) -> str:
+    """Return a short name of these texts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
-    Raises
-    ------
-    RuntimeError
-        If they do not pass; with the end of what pytest said.
-    """
+
+def _observe(tree: Path, folder: str, tests: list[str]) -> dict:
+    """Run these files of tests in the unchanged `tree` and return what `_record` wrote."""
     answer = tree / ".record.json"
     process = context().Process(target=_record, args=(tree, folder, tests, answer))
     process.start()
@@ -131,14 +124,62 @@ def record(tree: Path, folder: str, tests: str) -> Tests:
     if found["status"]:
         said = answer.with_suffix(".log").read_text()[-2000:]
         raise RuntimeError(f"the tests of the unchanged tree must pass, not {said!r}")
-    return read(found)
+    return found
 
 
-def read(found: dict) -> Tests:
-    """Return what `record` wrote down."""
-    names = list(found["seconds"])
-    lines = {
-        file: {int(line): tuple(names[i] for i in at) for line, at in lines.items()}
-        for file, lines in found["lines"].items()
+def _known(path: Path, tree: Path) -> dict | None:
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text())
+    for file, wanted in found["files"].items():
+        if not (tree / file).is_file() or digest((tree / file).read_text()) != wanted:
+            return None
+    return found
+
+
+def record(tree: Path, folder: str, tests: str, runs: Path) -> Tests:
+    """Run the tests of the unchanged `tree` once, `folder` under coverage.
+
+    Each file of tests leaves a file in `runs` and is not run again while it is the same and so are
+    the files that its tests go into. What those import from others may change which lines they
+    run; a test that is then not asked can make a mutant survive, never noticed.
+
+    Raises
+    ------
+    RuntimeError
+        If they do not pass; with the end of what pytest said.
+    """
+    runs.mkdir(parents=True, exist_ok=True)
+    names = sorted(path.relative_to(tree).as_posix() for path in (tree / tests).rglob("test_*.py"))
+    places = {
+        name: runs / f"{Path(name).stem}-{digest((tree / name).read_text())}.json" for name in names
     }
-    return Tests(found["seconds"], lines)
+    records = {name: _known(path, tree) for name, path in places.items()}
+    missing = [name for name, found in records.items() if found is None]
+    seen = _observe(tree, folder, missing) if missing else {}
+    for name in missing:
+        mine = f"{name}::"
+        lines: dict[str, dict[int, list[str]]] = defaultdict(dict)
+        for file, at in seen["lines"].items():
+            for line, tests_there in at.items():
+                chosen = [test for test in tests_there if test.startswith(mine)]
+                if chosen:
+                    lines[file][line] = chosen
+        records[name] = {
+            "files": {file: digest((tree / file).read_text()) for file in lines},
+            "seconds": {test: s for test, s in seen["seconds"].items() if test.startswith(mine)},
+            "lines": lines,
+        }
+        places[name].write_text(json.dumps(records[name]))
+    return _joined(list(records.values()))
+
+
+def _joined(records: list[dict]) -> Tests:
+    lines: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    seconds: dict[str, float] = {}
+    for found in records:
+        seconds |= found["seconds"]
+        for file, at in found["lines"].items():
+            for line, tests in at.items():
+                lines[file][int(line)].update(tests)
+    return Tests(seconds, lines)
