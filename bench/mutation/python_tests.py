@@ -88,7 +88,7 @@ class Tests:
         """Return the tests that can notice a mutant, in groups, the likeliest and quickest first.
 
         The file's own tests come first, then the other quick ones, then the slow ones. What only
-        imports run may be felt anywhere, so all brief tests are asked.
+        imports run may be felt anywhere, so all brief tests are asked before the slow ones.
         """
         chosen = self.of(mutant)
         others: set[str] = set()
@@ -98,7 +98,7 @@ class Tests:
         own = mirror(mutant.file)
         groups: dict[int, list[str]] = defaultdict(list)
         for name in sorted(chosen | others, key=lambda name: self.seconds[name]):
-            late = 3 if name in others else 2 if self.seconds[name] > SLOW else 1
+            late = 2 if name in others else 3 if self.seconds[name] > SLOW else 1
             groups[0 if late == 1 and name.startswith(f"{own}::") else late].append(name)
         return [groups[number] for number in sorted(groups)]
 
