@@ -27,6 +27,7 @@ from darb.hw.simulators import SIMULATORS, Simulator, find_simulator
 from darb.hw.verilog import VERILOG, generate_verilog
 
 AMARANTH = "amaranth"
+GOLDEN = "golden"
 ARITHMETIC = "arithmetic"
 """The party that is no simulator: matrix products of Python integers."""
 PARTIES = (AMARANTH, *SIMULATORS)
@@ -43,9 +44,9 @@ class Mismatch:
     Parameters
     ----------
     party : str
-        One of `PARTIES`, `ARITHMETIC` or ``golden`` itself, where it fails.
+        One of `PARTIES`, `ARITHMETIC`, or `GOLDEN` itself where it fails.
     kind : str
-        ``outputs``, ``clocks`` (or registers) or ``failure``.
+        ``outputs``, ``clocks`` (or registers), or the kind of exception that it fails with.
     detail : str
         For a person: in which run, how many vectors, what the simulator said.
     """
@@ -59,9 +60,9 @@ class Mismatch:
         return (self.party, self.kind) == (other.party, other.kind)
 
     def __str__(self) -> str:
-        told = {"failure": f"{self.party} fails"}
-        what = told.get(self.kind, f"{self.party} and golden differ in {self.kind}")
-        return f"{what}: {self.detail}"
+        if self.kind in ("outputs", "clocks"):
+            return f"{self.party} and {GOLDEN} differ in {self.kind}: {self.detail}"
+        return f"{self.party} fails: {self.kind}: {self.detail}"
 
 
 @dataclass
@@ -108,7 +109,7 @@ def plain_outputs(
     return outputs
 
 
-def check_case(case: FuzzCase, tools: Tools) -> Verdict:
+def check_case(case: FuzzCase, tools: Tools, scratch: Path | None = None) -> Verdict:
     """Run a case and compare everything, bit for bit and clock for clock.
 
     Parameters
@@ -116,13 +117,15 @@ def check_case(case: FuzzCase, tools: Tools) -> Verdict:
     case : FuzzCase
     tools : dict of str to Simulator or None
         Of `find_tools`; without any the golden model is held against plain arithmetic alone.
+    scratch : Path, optional
+        A directory to work in; by default the system's for temporary files.
     """
     verdict = Verdict(vectors=sum(len(run.vectors) for run in case.runs))
-    with _failures(verdict, "golden"):
+    with _failures(verdict, GOLDEN):
         _check_arithmetic(case, verdict)
-    if any(mismatch.party == "golden" for mismatch in verdict.mismatches):
+    if any(mismatch.party == GOLDEN for mismatch in verdict.mismatches):
         return verdict
-    directory = Path(tempfile.mkdtemp(prefix="darb-fuzz-"))
+    directory = Path(tempfile.mkdtemp(prefix="darb-fuzz-", dir=scratch))
     try:
         verilog = None
         for party, tool in tools.items():
@@ -145,8 +148,8 @@ def _failures(verdict: Verdict, party: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        detail = " ".join(f"{type(error).__name__}: {error}".split())
-        verdict.mismatches.append(Mismatch(party, "failure", detail))
+        detail = " ".join(str(error).split())
+        verdict.mismatches.append(Mismatch(party, type(error).__name__, detail))
 
 
 def _check_arithmetic(case: FuzzCase, verdict: Verdict) -> None:

@@ -13,6 +13,7 @@ from darb.sw.cli.demo import demo
 from darb.sw.cli.doctor import doctor
 from darb.sw.cli.export import export
 from darb.sw.cli.failures import OneLineFailures
+from darb.sw.cli.fuzz import fuzz
 from darb.sw.cli.generate import generate
 from darb.sw.cli.inspect import inspect
 from darb.sw.cli.plan import plan
@@ -29,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, export, inspect, generate, simulate, boards, plan, build, run, doctor):
+for command in (demo, export, inspect, generate, simulate, fuzz, boards, plan, build, run, doctor):
     app.command()(command)
 
 

@@ -1,0 +1,162 @@
+"""A case in a file: JSON that holds all that reproduces it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from darb.golden.config import EngineConfig
+from darb.golden.network import IntegerLayer, IntegerNetwork
+from darb.golden.pattern import Pattern
+from darb.golden.register_map import Storage
+from darb.hw.bench_job import Disturbance
+from darb.hw.fuzzing.case import FuzzCase, FuzzRun
+from darb.hw.fuzzing.comparison import Mismatch
+
+FORMAT = "darb fuzz case 1"
+_ARRAYS = ("weights", "bias", "multiplier", "shift", "columns")
+_NUMBERS = re.compile(r"\[\s+(-?\d+(?:,\s+-?\d+)*)\s+\]")
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A case that failed, and how.
+
+    Parameters
+    ----------
+    case : FuzzCase
+    seed, index : int
+        What it was shrunk from; see `random_case`.
+    mismatches : tuple of Mismatch
+        Found when it was written.
+    tools : dict of str to str
+        Versions.
+    """
+
+    case: FuzzCase
+    seed: int
+    index: int
+    mismatches: tuple[Mismatch, ...]
+    tools: dict[str, str]
+
+
+def write_whole(path: Path, value: object) -> None:
+    """Write JSON, lists of numbers on one line; the file is there whole or not at all."""
+    text = json.dumps(value, indent=1)
+    text = _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+    handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.chmod(fresh, 0o644)
+        os.replace(fresh, path)
+    except BaseException:
+        os.unlink(fresh)
+        raise
+
+
+def _network_values(network: IntegerNetwork) -> dict:
+    return {
+        "weight_bits": network.weight_bits,
+        "activation_bits": network.activation_bits,
+        "layers": [
+            {
+                "name": layer.name,
+                **{name: getattr(layer, name).tolist() for name in _ARRAYS},
+                "relu": layer.relu,
+                "patterns": [[pattern.k, pattern.keep] for pattern in layer.patterns],
+                "align": layer.align,
+            }
+            for layer in network.layers
+        ],
+    }
+
+
+def _network(values: dict) -> IntegerNetwork:
+    layers = []
+    for each in values["layers"]:
+        arrays = {name: np.array(each[name], dtype=np.int64) for name in _ARRAYS}
+        patterns = tuple(Pattern(*pair) for pair in each["patterns"])
+        layers.append(IntegerLayer(**{**each, **arrays, "patterns": patterns}))
+    return IntegerNetwork(**{**values, "layers": tuple(layers)})
+
+
+def write_case(path: Path, reproduction: Reproduction) -> None:
+    """Write a file that `read_case` reads.
+
+    Parameters
+    ----------
+    path : Path
+        In a directory that is there; replaced.
+    reproduction : Reproduction
+    """
+    case = reproduction.case
+    write_whole(
+        path,
+        {
+            "format": FORMAT,
+            "seed": reproduction.seed,
+            "index": reproduction.index,
+            "mismatches": [asdict(mismatch) for mismatch in reproduction.mismatches],
+            "tools": reproduction.tools,
+            "storage": case.storage.value,
+            "config": case.config.to_dict(),
+            "networks": [_network_values(network) for network in case.networks],
+            "runs": [
+                {
+                    "network": run.network,
+                    "disturbance": asdict(run.disturbance),
+                    "vectors": run.vectors.tolist(),
+                }
+                for run in case.runs
+            ],
+        },
+    )
+
+
+def read_case(path: Path) -> Reproduction:
+    """Read a file of `write_case`; everything is checked as when it was first made.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is no such file, or says what cannot be.
+    """
+    try:
+        values = json.loads(path.read_text())
+    except ValueError:
+        values = None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise ValueError(f"{path} must be a file that darb fuzz wrote, of format {FORMAT!r}")
+    try:
+        return Reproduction(
+            case=FuzzCase(
+                EngineConfig.from_dict(values["config"]),
+                Storage(values["storage"]),
+                tuple(_network(each) for each in values["networks"]),
+                tuple(
+                    FuzzRun(
+                        run["network"],
+                        np.array(run["vectors"], dtype=np.int64),
+                        Disturbance(**run["disturbance"]),
+                    )
+                    for run in values["runs"]
+                ),
+            ),
+            seed=values["seed"],
+            index=values["index"],
+            mismatches=tuple(Mismatch(**each) for each in values["mismatches"]),
+            tools=dict(values["tools"]),
+        )
+    except KeyError as error:
+        raise ValueError(f"{path}: {error.args[0]} is missing") from None
+    except (AttributeError, OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
