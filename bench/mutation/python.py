@@ -68,7 +68,7 @@ def main(
     console.print(f"{told}: {score(counts) or 0:.1f} %", highlight=False)
     if page:
         sizes = {stratum.file: len(stratum.candidates) for stratum in found}
-        write(section(results, sizes, seed=seed, tests=len(tests.seconds)))
+        write(section(results, sizes, seed=seed, seconds=tests.seconds))
         console.print(f"Written: {PAGE}", highlight=False, soft_wrap=True)
 
 

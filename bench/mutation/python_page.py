@@ -8,6 +8,8 @@ from collections import Counter, defaultdict
 from importlib.metadata import version
 from pathlib import Path
 
+from python_tests import SLOW
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "results" / "trust.md"
 JUDGED = Path(__file__).with_name("python_survivors.json")
@@ -19,11 +21,12 @@ and one less, loops that never run, `break`/`continue`, exception handlers, deco
 place of `golden/` that computes; strings, docstrings and annotations are no such places, and `==`
 is not exchanged for `is`. {drawn} mutants of {candidates} are drawn with seed {seed}: each file by
 the number of its candidates, a place first, then one of the changes there. Each mutant is run
-against those of the {tests} tests in `tests/golden` that run the changed statement, as coverage.py
-saw them do, or where only an import runs it all that touch the file and all brief ones, until one
-fails. A test that takes five times its processor time and three seconds more has noticed it too.
-Nothing proves Python alike: what is set aside was read, and the list below says why it can make
-no difference. `make mutation` runs it; the score leaves out what is set aside.
+against those of {quick} tests in `tests/golden` that run the changed statement, as coverage.py saw
+them do, or where only an import runs it all that touch the file and all brief ones, until one
+fails; {slow} tests that take more than {seconds:.0f} seconds are left out. A test that takes five
+times its processor time and three seconds more has noticed it too. Nothing proves Python alike:
+what is set aside was read, and the list below says why it can make no difference. `make mutation`
+runs it; the score leaves out what is set aside.
 
 | file | candidates | mutants | noticed | timed out | set aside | survivors | score |
 |---|---:|---:|---:|---:|---:|---:|---:|
@@ -91,7 +94,9 @@ def _list(title: str, results: list[dict]) -> str:
     return f"\n{title}:\n\n| file | line | becomes | why |\n|---|---|---|---|\n" + "".join(rows)
 
 
-def section(results: list[dict], candidates: dict[str, int], *, seed: int, tests: int) -> str:
+def section(
+    results: list[dict], candidates: dict[str, int], *, seed: int, seconds: dict[str, float]
+) -> str:
     """Return the text of the section.
 
     Parameters
@@ -101,8 +106,8 @@ def section(results: list[dict], candidates: dict[str, int], *, seed: int, tests
     candidates : dict of str to int
         How many mutants each file has.
     seed : int
-    tests : int
-        How many tests there are.
+    seconds : dict of str to float
+        Of each test.
     """
     of_file: dict[str, Counter] = defaultdict(Counter)
     groups: dict[str, list[dict]] = defaultdict(list)
@@ -110,11 +115,14 @@ def section(results: list[dict], candidates: dict[str, int], *, seed: int, tests
         of_file[result["file"]][kind] += 1
         groups[kind].append(result)
     total = sum(of_file.values(), Counter())
+    slow = sum(each > SLOW for each in seconds.values())
     text = TEXT.format(
         drawn=len(results),
         candidates=f"{sum(candidates.values()):,}",
         seed=seed,
-        tests=tests,
+        quick=f"{len(seconds) - slow:,}",
+        slow=slow,
+        seconds=SLOW,
     )
     text += "".join(_row(f"`{file}`", candidates[file], counts) for file, counts in of_file.items())
     text += _row("all", sum(candidates.values()), total)

@@ -13,7 +13,7 @@ from python_mutants import Mutant
 from python_worker import arguments, context, enter
 
 SLOW = 2.0
-"""Seconds from which a test is asked last."""
+"""Seconds from which a test is not asked: a survivor would wait for minutes of faults tried."""
 BRIEF = 0.1
 """Seconds up to which a test is asked though it does not run the file."""
 
@@ -87,8 +87,9 @@ class Tests:
     def stages(self, mutant: Mutant) -> list[list[str]]:
         """Return the tests that can notice a mutant, in groups, the likeliest and quickest first.
 
-        The file's own tests come first, then the other quick ones, then the slow ones. What only
-        imports run may be felt anywhere, so all brief tests are asked before the slow ones.
+        The file's own tests come first, then the others. What only imports run may be felt
+        anywhere, so all brief tests are asked too. Slow ones are never asked, which can make a
+        mutant survive, never noticed.
         """
         chosen = self.of(mutant)
         others: set[str] = set()
@@ -98,8 +99,9 @@ class Tests:
         own = mirror(mutant.file)
         groups: dict[int, list[str]] = defaultdict(list)
         for name in sorted(chosen | others, key=lambda name: self.seconds[name]):
-            late = 2 if name in others else 3 if self.seconds[name] > SLOW else 1
-            groups[0 if late == 1 and name.startswith(f"{own}::") else late].append(name)
+            if self.seconds[name] <= SLOW:
+                is_own = name.startswith(f"{own}::")
+                groups[0 if is_own else 2 if name in others else 1].append(name)
         return [groups[number] for number in sorted(groups)]
 
 
