@@ -118,3 +118,13 @@ def test_every_vector_against_a_walk_clock_by_clock(
     walk = RelativeCscWalk(config, counts)
     found = [walk.vector(*vector) for vector in vectors]
     assert found == clock_by_clock(config, counts, everything, vectors)
+
+
+def test_a_vector_that_arrives_just_when_the_lanes_are_full_by_hand():
+    config = config_of(lanes=1, rows=1, columns=5, beat=2)
+    counts = np.array([[3], [5], [5], [5], [1]])
+    vectors = [(7, 0), (9, 0), (22, 0)]
+    walk = RelativeCscWalk(config, counts)
+    found = [walk.vector(*vector) for vector in vectors]
+    assert found == [(12, 41), (17, 60), (29, 79)]
+    assert found == clock_by_clock(config, counts, np.ones((3, 5), dtype=bool), vectors)
