@@ -1,0 +1,38 @@
+"""The Verilog of a board on both simulators: every reply byte for byte, to good frames and bad."""
+
+import json
+
+import pytest
+from board_frames import BAUD, CLOCK_HZ, TIMEOUT, board_job
+
+from darb.golden import Storage
+from darb.hw.board_core import BoardCore
+from darb.hw.cocotb_runner import build, run_cocotb
+from darb.hw.simulators import find_simulator
+from darb.hw.verilog import TOP, VERILOG, component_verilog
+
+SIMULATORS = ["verilator", pytest.param("icarus", marks=pytest.mark.icarus)]
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_every_reply_is_the_one_that_is_due(simulator, tmp_path):
+    config, job = board_job(seed=51)
+    core = BoardCore(
+        config=config,
+        storage=Storage.RAM,
+        checked=True,
+        clock_hz=CLOCK_HZ,
+        baud=BAUD,
+        timeout=TIMEOUT,
+    )
+    (tmp_path / VERILOG).write_text(component_verilog(core, TOP))
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    tool = find_simulator(simulator)
+    build(tmp_path, tool)
+    with tool.active():
+        run_cocotb(
+            tmp_path,
+            tool,
+            module="board_frames_bench",
+            environment={"FRAMES_JOB": str(tmp_path / "job.json")},
+        )
