@@ -83,6 +83,8 @@ def test_hex_text_is_what_python_prints(width, data):
         (b"1ff\n0G0\n", "word 1 must be 3 hexadecimal digits, not b'0G0\\n'"),
         (b"1FF\n000\n", "word 0 must be 3 hexadecimal digits, not b'1FF\\n'"),
         (b"1ff\n200\n", "word 1 must fit 9 bits"),
+        (b"000\n200\n", "word 1 must fit 9 bits"),
+        (b"200\nfff\n", "word 0 must fit 9 bits"),
     ],
 )
 def test_refused_hex(text, message):

@@ -17,6 +17,27 @@ GOOD = {
     "output_depth": 4,
 }
 
+LIMITS = {
+    "lanes": (1, 256),
+    "rows": (1, 64),
+    "weight_bits": (2, 8),
+    "activation_bits": (2, 8),
+    "accumulator_bits": (8, 32),
+    "index_word_bits": (1, 64),
+    "max_k": (0, 12),
+    "weight_depth": (1, 16777216),
+    "index_depth": (1, 16777216),
+    "row_depth": (1, 1048576),
+    "layer_depth": (3, 4096),
+    "input_depth": (1, 16384),
+    "hidden_depth": (1, 16384),
+    "output_depth": (1, 65536),
+}
+
+
+def test_the_limits():
+    assert _RANGES.items() >= LIMITS.items()
+
 
 def test_json_round_trip():
     config = EngineConfig(**GOOD, output_mode=OutputMode.ARGMAX, weight_bits=4)

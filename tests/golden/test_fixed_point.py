@@ -63,6 +63,9 @@ def test_accumulator_magnitude_is_reached_by_the_worst_input():
     weights = np.array([[3, -5, 0], [1, 1, 1]], dtype=np.int8)
     bias = np.array([-7, 100], dtype=np.int32)
     assert accumulator_magnitude(weights, bias, 4) == max(8 * 8 + 7, 3 * 8 + 100)
+    assert accumulator_magnitude(weights, -bias, 4) == max(8 * 8 + 7, 3 * 8 + 100)
+    assert accumulator_magnitude(0 * weights, 0 * bias, 4) == 0
+    assert accumulator_magnitude(weights[:0], bias[:0], 4) == 0
 
 
 def test_what_a_rows_scale_can_be():
