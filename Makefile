@@ -10,6 +10,8 @@ PYTHON ?= python3
 PIP_ARGS ?=
 DEMO_ARGS ?=
 TEST_ARGS ?= -n auto
+# For both campaigns, e.g. --jobs 4.
+MUTATION_ARGS ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -29,6 +31,11 @@ test: $(READY) ## Run the whole test suite.
 .PHONY: formal
 formal: $(READY) ## Prove the decoder, the queues, the streams and the sequencer.
 	@$(BIN)/python -m pytest $(TEST_ARGS) tests/formal
+
+.PHONY: mutation
+mutation: $(READY) ## Change the Verilog and the Python in small ways; the tests must notice.
+	@$(BIN)/python bench/mutation/verilog.py $(MUTATION_ARGS)
+	@$(BIN)/python bench/mutation/python.py $(MUTATION_ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style and layout.

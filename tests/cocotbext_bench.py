@@ -12,7 +12,7 @@ from pathlib import Path
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 from cocotbext.axi import (
     AxiLiteBus,
     AxiLiteMaster,
@@ -31,8 +31,29 @@ def pauses(rng, chance):
         yield rng.random() < chance
 
 
+async def noise(dut):
+    """Put anything where nothing is valid, half-way between the edges at which drivers move."""
+    rng = random.Random(0)
+    payloads = {
+        "s_axis_tvalid": ("s_axis_tdata", "s_axis_tlast"),
+        "s_axil_awvalid": ("s_axil_awaddr", "s_axil_awprot"),
+        "s_axil_wvalid": ("s_axil_wdata", "s_axil_wstrb"),
+        "s_axil_arvalid": ("s_axil_araddr", "s_axil_arprot"),
+    }
+    ports = {
+        getattr(dut, valid): [getattr(dut, name) for name in names]
+        for valid, names in payloads.items()
+    }
+    while True:
+        await FallingEdge(dut.aclk)
+        for valid, names in ports.items():
+            if not int(valid.value):
+                for port in names:
+                    port.value = rng.getrandbits(len(port))
+
+
 async def start(dut):
-    """Return the three ends, after reset."""
+    """Return the three ends, after reset; where nothing is valid there is noise."""
     cocotb.start_soon(Clock(dut.aclk, 10, unit="ns").start())
     dut.aresetn.value = 0
     for name in ("s_axis_tvalid", "m_axis_tready", "s_axil_arvalid", "s_axil_rready"):
@@ -47,6 +68,7 @@ async def start(dut):
         AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.aclk),
     )
     dut.aresetn.value = 1
+    cocotb.start_soon(noise(dut))
     await RisingEdge(dut.aclk)
     return ends
 

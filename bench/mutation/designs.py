@@ -1,0 +1,179 @@
+"""The designs that are mutated: together they hold every module of generated Verilog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from benches import Bench, cocotbext_bench, frames_bench, loading_bench, stream_bench
+from board_frames import BAUD, CLOCK_HZ, TIMEOUT, board_job
+from mutant_build import MUTATED
+from numpy.typing import NDArray
+from random_networks import random_network, random_vectors, reference
+
+from darb.golden import Image, IntegerNetwork, OutputMode, Storage, fit_config, pack, schedule
+from darb.hw import Disturbance
+from darb.hw.board_core import BoardCore
+from darb.hw.verilog import TOP, component_verilog, generate_verilog
+
+SEED = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Verilog, the benches that run on it, and its share of the mutants.
+
+    Parameters
+    ----------
+    name, verilog : str
+    benches : tuple of Bench
+        In the order in which a mutant meets them.
+    share : float
+        Of all mutants.
+    modules : str
+        Selection of yosys: the modules to change; by default all.
+    """
+
+    name: str
+    verilog: str
+    benches: tuple[Bench, ...]
+    share: float
+    modules: str = ""
+
+
+_ROOM = {
+    "index_depth": 200,
+    "row_depth": 128,
+    "layer_depth": 40,
+    "input_depth": 33,
+    "hidden_depth": 24,
+    "output_depth": 12,
+    "accumulator_bits": 26,
+}
+
+
+def _images(
+    seed: int, shapes: Sequence[Sequence[int]], *, ks: Sequence[int], **fields
+) -> list[tuple[IntegerNetwork, Image]]:
+    """Return networks of these shapes, every block size mixed, and images of one config."""
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for sizes in shapes:
+        network = random_network(
+            rng, sizes, ks=ks, keeps=range(1, 5), lanes=fields["lanes"], spare_columns=0.2
+        )
+        config = fit_config(network, max_k=max(ks), **_ROOM, **fields)
+        pairs.append((network, pack(network, config)))
+    return pairs
+
+
+def _runs(
+    pairs: Sequence[tuple[IntegerNetwork, Image]], seed: int
+) -> list[tuple[Image, NDArray[np.int64], Disturbance]]:
+    """Return runs of each image: at full speed, with rests short and long, reset in the middle."""
+    rng = np.random.default_rng(seed)
+    runs = []
+    for number, (network, image) in enumerate(pairs):
+        cycles = schedule(image).cycles
+        middle = cycles + cycles // 3
+        disturbances = (
+            Disturbance(),
+            Disturbance(blocked=0.9, seed=seed),
+            Disturbance(idle=0.5, blocked=0.3, reset_clock=middle, seed=seed),
+            Disturbance(blocked=0.7, burst=cycles, seed=seed),
+            Disturbance(idle=0.6, burst=cycles, reset_clock=3, seed=seed),
+        )
+        runs += [
+            (image, random_vectors(rng, network, 5 + 2 * number + place), disturbance)
+            for place, disturbance in enumerate(disturbances)
+        ]
+    return runs
+
+
+def rom_engine() -> Design:
+    """Return an engine with its image for good, and another image in its files."""
+    fields = {"lanes": 4, "rows": 2, "weight_depth": 400}
+    pairs = _images(SEED, ([64, 40, 21, 9], [50, 33, 12]), ks=range(5), **fields)
+    return Design(
+        name="engine, storage rom",
+        verilog=generate_verilog(pairs[0][1].config, Storage.ROM),
+        share=0.22,
+        benches=(
+            stream_bench(_runs(pairs[:1], SEED), Storage.ROM),
+            stream_bench(_runs(pairs[1:], SEED), Storage.ROM),
+            *(cocotbext_bench(pair[1], *_answered(pair, 12), SEED) for pair in pairs),
+        ),
+    )
+
+
+def _answered(
+    pair: tuple[IntegerNetwork, Image], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return vectors and what the last layer must make of them."""
+    vectors = random_vectors(np.random.default_rng(SEED), pair[0], count)
+    return vectors, reference(pair[0], vectors)
+
+
+def arg_max() -> Design:
+    """Return an engine that tells the largest of its outputs; the other parts are as above."""
+    fields = {"lanes": 2, "rows": 2, "weight_depth": 400, "output_mode": OutputMode.ARGMAX}
+    pairs = _images(SEED + 2, ([24, 16, 12],), ks=range(5), **fields)
+    ((network, image),) = pairs
+    vectors = random_vectors(np.random.default_rng(SEED), network, 40)
+    runs = [*_runs(pairs, SEED), (image, vectors, Disturbance())]
+    return Design(
+        name="engine, mode argmax",
+        verilog=generate_verilog(image.config, Storage.ROM),
+        share=0.05,
+        modules=f"{TOP}.engine.arg_max",
+        benches=(stream_bench(runs, Storage.ROM),),
+    )
+
+
+def ram_engine() -> Design:
+    """Return an engine without an image: three of other shapes are loaded in turn."""
+    fields = {"lanes": 2, "rows": 2, "weight_depth": 500}
+    shapes = ([60, 41, 11], [25, 18, 21, 8], [50, 9, 30, 12])
+    pairs = _images(SEED + 1, shapes, ks=range(6), **fields)
+    runs = _runs(pairs, SEED)
+    # In turn, so that each image finds what another has left.
+    runs = [runs[5 * (n % 3) + n // 3] for n in range(15)]
+    cycles = schedule(pairs[0][1]).cycles
+    rng = np.random.default_rng(SEED)
+    halts = [(int(clock), False) for clock in rng.integers(1, 4 * cycles, 3)]
+    return Design(
+        name="engine, storage ram",
+        verilog=generate_verilog(pairs[0][1].config, Storage.RAM),
+        share=0.38,
+        benches=(
+            stream_bench(runs, Storage.RAM),
+            loading_bench(
+                [(pair[1], *_answered(pair, 4)) for pair in pairs[:2]],
+                [*halts, (3 * cycles, True)],
+            ),
+        ),
+    )
+
+
+def board() -> Design:
+    """Return a board core that is loaded over its serial line; its engine is as in the others."""
+    config, job = board_job(SEED)
+    core = BoardCore(
+        config=config,
+        storage=Storage.RAM,
+        checked=True,
+        clock_hz=CLOCK_HZ,
+        baud=BAUD,
+        timeout=TIMEOUT,
+    )
+    return Design(
+        name="board",
+        verilog=component_verilog(core, TOP),
+        share=0.35,
+        modules=f"{MUTATED} {TOP}.leds {TOP}.link* {TOP}.engine.memory_checker*",
+        benches=(frames_bench(job),),
+    )
+
+
+DESIGNS: tuple[Callable[[], Design], ...] = (rom_engine, arg_max, ram_engine, board)
