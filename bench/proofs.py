@@ -8,13 +8,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
+from page_section import with_section
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "results" / "trust.md"
-BEGIN, END = "<!-- proofs -->\n", "<!-- /proofs -->\n"
 TEXT = """## Proofs
 
 SymbiYosys with the solver Yices; `make formal` runs them, and so does the suite. `prove` holds for
@@ -63,14 +63,6 @@ def table(tests: list[dict[str, str]]) -> str:
     return "".join(rows)
 
 
-def with_section(page: str, section: Iterable[str]) -> str:
-    """Return `page` with the section between its two marks replaced, or added at its end."""
-    before, mark, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2] if mark else ""
-    head = before if mark else before.rstrip("\n") + "\n\n"
-    return head + BEGIN + "".join(section) + END + after
-
-
 def main() -> None:
     """Run every proof and write the section."""
     with tempfile.TemporaryDirectory() as directory:
@@ -100,7 +92,7 @@ def main() -> None:
         f"\n{bugs} seeded bugs are noticed; all of it takes {seconds:.0f} s of one processor.\n"
     )
     page = PAGE.read_text() if PAGE.exists() else "# Trust\n"
-    PAGE.write_text(with_section(page, (TEXT, table(tests), summary)))
+    PAGE.write_text(with_section(page, "proofs", (TEXT, table(tests), summary)))
 
 
 if __name__ == "__main__":
