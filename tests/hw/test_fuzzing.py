@@ -266,6 +266,12 @@ def test_a_run_without_vectors_is_refused():
         small_case(runs=(run,))
 
 
+@pytest.mark.parametrize("burst", [0, 1001])
+def test_rests_of_no_clock_or_for_ever(burst):
+    with pytest.raises(ValueError, match=rf"^burst must be in 1\.\.1000 clocks, not {burst}$"):
+        Disturbance(burst=burst)
+
+
 def test_simulators_that_there_are_not():
     with pytest.raises(
         ValueError, match=r"^simulators must be of amaranth, verilator, icarus, not 'vcs'$"
