@@ -97,10 +97,11 @@ def test_storages_that_are_none_are_refused(image_directory, tmp_path):
 
 
 @pytest.mark.icarus
+@pytest.mark.parametrize("checked", [False, True], ids=["", "checked"])
 @pytest.mark.parametrize("storage", Storage)
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_verilog_is_plain_2001_without_a_warning(config, storage, tmp_path):
-    (tmp_path / "engine.v").write_text(generate_verilog(config, storage))
+def test_verilog_is_plain_2001_without_a_warning(config, storage, checked, tmp_path):
+    (tmp_path / "engine.v").write_text(generate_verilog(config, storage, checked=checked))
     done = subprocess.run(
         ["iverilog", "-g2001", "-Wall", "-s", TOP, "-o", "engine.vvp", "engine.v"],
         cwd=tmp_path,
