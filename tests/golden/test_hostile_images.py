@@ -223,6 +223,20 @@ def test_a_manifest_of_countless_small_values_is_never_parsed(image, mark):
     assert str(caught.value).startswith(f"image.json: must hold {mark} at most ")
 
 
+@pytest.mark.parametrize(
+    ("mark", "most"), [("[", 1048576), ("{", 1048576), ('\\"', 1048576), (",", 8388608)]
+)
+def test_the_most_of_each_mark(mark, most):
+    """Inside a string, where they cost nothing; its quotes are marks themselves."""
+    spare = {"{": 1, '\\"': 4}.get(mark, 0)
+    for count, refused in ((most, False), (most + 1, True)):
+        raw = b'{"x": "' + mark.encode() * (count - spare) + b'"}'
+        with pytest.raises(ImageError) as caught:
+            parse(raw)
+        told = f"image.json: must hold {mark[-1]} at most {most} times, not {count}"
+        assert (str(caught.value) == told) == refused
+
+
 @pytest.mark.parametrize("body", ["0," * 1_000_000, "1.5," * 500_000])
 def test_a_long_list_of_numbers_costs_little_more_than_itself(body):
     raw = f'{{"format": "darb image", "version": 1, "x": [{body}0]}}'.encode()

@@ -61,19 +61,23 @@ def test_no_piece_can_leave_what_is_exact(data):
     assert (total == weights).all()
 
 
-@pytest.mark.parametrize("columns", [1100, 20000], ids=["dense", "by slot"])
+@pytest.mark.parametrize(
+    ("apart", "kind"), [(1, "_DenseRows"), (16, "_DenseRows"), (17, "_SlotRows")]
+)
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_sums_around_the_last_integer_that_float32_holds(columns, sign):
+def test_sums_around_the_last_integer_that_float32_holds(apart, kind, sign):
     """Sums of 2**24 - 1, 2**24 and 2**24 + 1; the last is what float32 alone gets wrong."""
+    columns = 20000
     assert int(np.float32(EXACT + 1)) == EXACT
     weights = np.full((3, 1034), 127)
     weights[:, 1032:] = [[8, -1], [8, 0], [8, 1]]
     activations = np.full((columns, 2), -128, dtype=np.float32)
-    activations[1033] = -1
-    positions = np.broadcast_to(np.arange(1034), weights.shape)
+    activations[1033 * apart] = -1
+    positions = np.broadcast_to(np.arange(1034) * apart, weights.shape)
     product = LayerProduct(
         [((sign * weights).astype(np.int8), positions)], columns=columns, activation_bits=8
     )
+    assert {type(part).__name__ for part in product._parts} == {kind}
     expected = [-sign * (EXACT + more) for more in (-1, 0, 1)]
     assert (product @ activations).tolist() == [[value] * 2 for value in expected]
 
