@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from darb.golden.image import Image
 from darb.golden.loading import loading_writes
+from darb.golden.memory_check import check_requests
 from darb.golden.register_map import Storage
 from darb.golden.timeline import schedule
 from darb.hw.stimulus import to_beats
@@ -99,6 +100,7 @@ def stream_job(
     job = {
         "stimulus": str(directory / f"stimulus_{number}.npy"),
         "load": None,
+        "checks": {},
         "observations": str(directory / f"observations_{number}.npz"),
         "progress": str(directory / "progress"),
         "beats": beats,
@@ -125,6 +127,8 @@ def image_job(
     vectors: NDArray[np.int64],
     storage: Storage,
     disturbance: Disturbance,
+    *,
+    checked: bool = False,
 ) -> dict:
     """Return the orders of an image's run, what it reads written to `directory`.
 
@@ -138,6 +142,8 @@ def image_job(
     storage : Storage
         With `ram` the image is loaded first.
     disturbance : Disturbance
+    checked : bool
+        The engine can check its memories, and does so in the end.
     """
     plan = schedule(image)
     job = stream_job(
@@ -152,6 +158,8 @@ def image_job(
     if storage is Storage.RAM:
         job["load"] = str(directory / f"load_{number}.npy")
         np.save(job["load"], loading_writes(image))
+    if checked:
+        job["checks"] = check_requests(image)
     return job
 
 

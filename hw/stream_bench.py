@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darb.golden.register_map import CONTROL, ERRORS, REGISTERS
+from darb.golden.register_map import CHECK_REGISTERS, CONTROL, ERRORS, REGISTERS
 from darb.hw.bench_pins import BenchPins
 from darb.hw.register_access import RegisterAccess
 
@@ -96,6 +96,21 @@ class StreamBench:
         await self.registers.write([(REGISTERS[name], value) for name, value in cleared.items()])
         await self.registers.write([(REGISTERS["control"], 0)])
         self.restart()
+
+    async def memory_crcs(self) -> dict[str, int]:
+        """Halt the engine, let it check its memories, let it go; returns the CRC of each."""
+        if not self.job["checks"]:
+            return {}
+        self._rest()
+        found, control = {}, REGISTERS["control"]
+        await self.registers.write([(control, 1 << CONTROL["halt"])])
+        for name, request in self.job["checks"].items():
+            await self.registers.write([(CHECK_REGISTERS["check"], request)])
+            while await self.registers.read(CHECK_REGISTERS["check"]):
+                pass
+            found[name] = await self.registers.read(CHECK_REGISTERS["check_crc"])
+        await self.registers.write([(control, 0)])
+        return found
 
     def _rest(self) -> None:
         for name in ("s_axis_tvalid", "s_axis_tdata", "s_axis_tlast", "m_axis_tready"):
@@ -206,6 +221,7 @@ async def _carry_out(pins: BenchPins, job: dict, *, powered: bool) -> None:
     registers = {}
     if bench.registers is not None:
         registers = {name: await bench.registers.read(place) for name, place in REGISTERS.items()}
+    crcs = await bench.memory_crcs()
     np.savez(
         job["observations"],
         input_clocks=np.array(bench.input_clocks, dtype=np.int64),
@@ -216,4 +232,5 @@ async def _carry_out(pins: BenchPins, job: dict, *, powered: bool) -> None:
         ready=np.array(bench.ready, dtype=bool),
         extra=extra,
         registers=json.dumps(registers),
+        crcs=json.dumps(crcs),
     )

@@ -49,6 +49,8 @@ class FuzzCase:
     networks : tuple of IntegerNetwork
     runs : tuple of FuzzRun
         At least one.
+    checked : bool
+        The engine can check its memories, and does so after each run.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class FuzzCase:
     storage: Storage
     networks: tuple[IntegerNetwork, ...]
     runs: tuple[FuzzRun, ...]
+    checked: bool = False
 
     def __post_init__(self) -> None:
         if not self.runs:

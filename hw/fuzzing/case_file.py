@@ -106,6 +106,7 @@ def write_case(path: Path, reproduction: Reproduction) -> None:
             "mismatches": [asdict(mismatch) for mismatch in reproduction.mismatches],
             "tools": reproduction.tools,
             "storage": case.storage.value,
+            "checked": case.checked,
             "config": case.config.to_dict(),
             "networks": [_network_values(network) for network in case.networks],
             "runs": [
@@ -150,6 +151,7 @@ def read_case(path: Path) -> Reproduction:
                     )
                     for run in values["runs"]
                 ),
+                checked=values["checked"],
             ),
             seed=values["seed"],
             index=values["index"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from darb.golden.bitfields import to_hex
 from darb.golden.config import OutputMode
 from darb.golden.engine_model import EngineModel
+from darb.golden.memory_check import memory_crcs
 from darb.golden.memory_map import memory_shapes
 from darb.golden.network import IntegerNetwork
 from darb.golden.reference import reference
@@ -46,7 +48,7 @@ class Mismatch:
     party : str
         One of `PARTIES`, `ARITHMETIC`, or `GOLDEN` itself where it fails.
     kind : str
-        ``outputs``, ``clocks`` (or registers), or the kind of exception that it fails with.
+        ``outputs``, ``clocks`` (or registers), ``memories``, or the kind of exception that it fails with.
     detail : str
         For a person: in which run, how many vectors, what the simulator said.
     """
@@ -60,7 +62,7 @@ class Mismatch:
         return (self.party, self.kind) == (other.party, other.kind)
 
     def __str__(self) -> str:
-        if self.kind in ("outputs", "clocks"):
+        if self.kind in ("outputs", "clocks", "memories"):
             return f"{self.party} and {GOLDEN} differ in {self.kind}: {self.detail}"
         return f"{self.party} fails: {self.kind}: {self.detail}"
 
@@ -134,7 +136,9 @@ def check_case(case: FuzzCase, tools: Tools, scratch: Path | None = None) -> Ver
                 if tool is None:
                     simulate = _in_amaranth(case, directory / party)
                 else:
-                    verilog = verilog or generate_verilog(case.config, case.storage)
+                    verilog = verilog or generate_verilog(
+                        case.config, case.storage, checked=case.checked
+                    )
                     simulate = _in_verilog(case, directory / party, tool, verilog)
                 _check_simulator(case, verdict, party, simulate)
     finally:
@@ -170,7 +174,7 @@ Simulate = Callable[[list[int]], list[dict[str, NDArray]]]
 def _in_amaranth(case: FuzzCase, directory: Path) -> Simulate:
     directory.mkdir()
     return lambda numbers: run_in_amaranth(
-        directory, case.session_runs(numbers), storage=case.storage
+        directory, case.session_runs(numbers), storage=case.storage, checked=case.checked
     )
 
 
@@ -188,7 +192,13 @@ def _in_verilog(case: FuzzCase, directory: Path, tool: Simulator, verilog: str) 
         if not built:
             build(directory, tool)
             built = True
-        return run_images(directory, tool, case.session_runs(numbers), storage=case.storage)
+        return run_images(
+            directory,
+            tool,
+            case.session_runs(numbers),
+            storage=case.storage,
+            checked=case.checked,
+        )
 
     return simulate
 
@@ -205,3 +215,8 @@ def _check_simulator(case: FuzzCase, verdict: Verdict, party: str, simulate: Sim
                 if count:
                     detail = f"run {number}, {count} in {len(run.vectors)} vectors"
                     verdict.mismatches.append(Mismatch(party, kind, detail))
+            found, crcs = json.loads(str(saw["crcs"])), memory_crcs(case.images[run.network])
+            if case.checked and found != crcs:
+                wrong = [name for name in crcs if found[name] != crcs[name]]
+                detail = f"run {number}, CRC of {', '.join(wrong)}"
+                verdict.mismatches.append(Mismatch(party, "memories", detail))
