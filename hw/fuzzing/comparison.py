@@ -48,7 +48,8 @@ class Mismatch:
     party : str
         One of `PARTIES`, `ARITHMETIC`, or `GOLDEN` itself where it fails.
     kind : str
-        ``outputs``, ``clocks`` (or registers), ``memories``, or the kind of exception that it fails with.
+        ``outputs``, ``clocks`` (or registers), ``memories``, or the kind of exception that it
+        fails with.
     detail : str
         For a person: in which run, how many vectors, what the simulator said.
     """
