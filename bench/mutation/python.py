@@ -27,7 +27,7 @@ FOLDER, TESTS = "golden", "tests/golden"
 
 
 def main(
-    count: Annotated[int, typer.Option(min=1, help="Mutants to draw, at least.")] = 340,
+    count: Annotated[int, typer.Option(min=1, help="Mutants to draw, at least.")] = 280,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 2026,
     jobs: Annotated[int, typer.Option(min=1, help="Mutants run at once.")] = 1,
     commit: Annotated[str, typer.Option(help="Whose tree is changed.")] = "HEAD",

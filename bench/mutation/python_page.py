@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from importlib.metadata import version
 from pathlib import Path
 
-from python_tests import SLOW
+from python_tests import ENOUGH, SLOW
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "results" / "trust.md"
@@ -22,11 +22,12 @@ place of `golden/` that computes; strings, docstrings and annotations are no suc
 is not exchanged for `is`. {drawn} mutants of {candidates} are drawn with seed {seed}: each file by
 the number of its candidates, a place first, then one of the changes there. Each mutant is run
 against those of {quick} tests in `tests/golden` that run the changed statement, as coverage.py saw
-them do, or where only an import runs it all that touch the file and all brief ones, until one
-fails; {slow} tests that take more than {seconds:.0f} seconds are left out. A test that takes five
-times its processor time and three seconds more has noticed it too. Nothing proves Python alike:
-what is set aside was read, and the list below says why it can make no difference. `make mutation`
-runs it; the score leaves out what is set aside.
+them do, or where only an import runs it those that touch the file and brief ones, until one fails:
+the file's own tests, then {enough:.0f} seconds of the others, the quickest first. {slow} tests that
+take more than {seconds:.0f} seconds are left out. A test that takes five times its processor time
+and three seconds more has noticed it too. Nothing proves Python alike: what is set aside was read,
+and the list below says why it can make no difference. `make mutation` runs it; the score leaves out
+what is set aside.
 
 | file | candidates | mutants | noticed | timed out | set aside | survivors | score |
 |---|---:|---:|---:|---:|---:|---:|---:|
@@ -123,6 +124,7 @@ def section(
         quick=f"{len(seconds) - slow:,}",
         slow=slow,
         seconds=SLOW,
+        enough=ENOUGH,
     )
     text += "".join(_row(f"`{file}`", candidates[file], counts) for file, counts in of_file.items())
     text += _row("all", sum(candidates.values()), total)

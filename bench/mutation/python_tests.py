@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from python_worker import arguments, context, enter
 
 SLOW = 2.0
 """Seconds from which a test is not asked: a survivor would wait for minutes of faults tried."""
+ENOUGH = 8.0
+"""Seconds of tests, beyond a file's own and the quickest first, that are asked of one mutant."""
 BRIEF = 0.1
 """Seconds up to which a test is asked though it does not run the file."""
 
@@ -87,9 +89,10 @@ class Tests:
     def stages(self, mutant: Mutant) -> list[list[str]]:
         """Return the tests that can notice a mutant, in groups, the likeliest and quickest first.
 
-        The file's own tests come first, then the others. What only imports run may be felt
-        anywhere, so all brief tests are asked too. Slow ones are never asked, which can make a
-        mutant survive, never noticed.
+        The file's own tests come first, then the others, the quickest first, `ENOUGH` seconds of
+        them. What only imports run may be felt anywhere, so brief tests that do not go into the
+        file are asked too. Slow ones are never asked. What is not asked can make a mutant survive,
+        never noticed.
         """
         chosen = self.of(mutant)
         others: set[str] = set()
@@ -98,10 +101,13 @@ class Tests:
             others = {name for name, seconds in self.seconds.items() if seconds <= BRIEF} - chosen
         own = mirror(mutant.file)
         groups: dict[int, list[str]] = defaultdict(list)
+        spent: Counter[int] = Counter()
         for name in sorted(chosen | others, key=lambda name: self.seconds[name]):
-            if self.seconds[name] <= SLOW:
-                is_own = name.startswith(f"{own}::")
-                groups[0 if is_own else 2 if name in others else 1].append(name)
+            is_own = name.startswith(f"{own}::")
+            group = 0 if is_own else 2 if name in others else 1
+            spent[group] += self.seconds[name]
+            if self.seconds[name] <= SLOW and (is_own or spent[group] <= ENOUGH):
+                groups[group].append(name)
         return [groups[number] for number in sorted(groups)]
 
 
