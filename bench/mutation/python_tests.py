@@ -37,7 +37,7 @@ class _Recorder:
         self.coverage.switch_context("")
 
 
-def _record(tree: Path, folder: str, tests: list[str], answer: Path) -> None:
+def _record(tree: Path, folder: str, tests: list[str], slow: list[str], answer: Path) -> None:
     import coverage
     import pytest
 
@@ -47,7 +47,8 @@ def _record(tree: Path, folder: str, tests: list[str], answer: Path) -> None:
     )
     measured.start()
     recorder = _Recorder(measured)
-    status = pytest.main(arguments(tree, tests), plugins=[recorder])
+    left_out = [f"--deselect={name}" for name in slow]
+    status = pytest.main([*arguments(tree, tests), *left_out], plugins=[recorder])
     measured.stop()
     data = measured.get_data()
     lines = {
@@ -122,10 +123,10 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _observe(tree: Path, folder: str, tests: list[str]) -> dict:
-    """Run these files of tests in the unchanged `tree` and return what `_record` wrote."""
+def _observe(tree: Path, folder: str, tests: list[str], slow: list[str]) -> dict:
+    """Run these files of tests but the slow ones in the unchanged `tree`; return what was seen."""
     answer = tree / ".record.json"
-    process = context().Process(target=_record, args=(tree, folder, tests, answer))
+    process = context().Process(target=_record, args=(tree, folder, tests, slow, answer))
     process.start()
     process.join()
     found = json.loads(answer.read_text()) if answer.exists() else {"status": process.exitcode}
@@ -145,12 +146,20 @@ def _known(path: Path, tree: Path) -> dict | None:
     return found
 
 
+def _slow(runs: Path, name: str) -> dict[str, float]:
+    """Return the tests of a file that were slow in whatever earlier state of it."""
+    earlier = [json.loads(path.read_text()) for path in runs.glob(f"{Path(name).stem}-*.json")]
+    seconds = {test: each for found in earlier for test, each in found["seconds"].items()}
+    return {test: each for test, each in seconds.items() if each > SLOW}
+
+
 def record(tree: Path, folder: str, tests: str, runs: Path) -> Tests:
     """Run the tests of the unchanged `tree` once, `folder` under coverage.
 
     Each file of tests leaves a file in `runs` and is not run again while it is the same and so are
-    the files that its tests go into. What those import from others may change which lines they
-    run; a test that is then not asked can make a mutant survive, never noticed.
+    the files that its tests go into; nor are tests that were slow before. What those files import
+    may change which lines they run; a test that is then not asked can make a mutant survive, never
+    noticed.
 
     Raises
     ------
@@ -164,7 +173,9 @@ def record(tree: Path, folder: str, tests: str, runs: Path) -> Tests:
     }
     records = {name: _known(path, tree) for name, path in places.items()}
     missing = [name for name, found in records.items() if found is None]
-    seen = _observe(tree, folder, missing) if missing else {}
+    slow = {name: _slow(runs, name) for name in missing}
+    left_out = [test for each in slow.values() for test in each]
+    seen = _observe(tree, folder, missing, left_out) if missing else {}
     for name in missing:
         mine = f"{name}::"
         lines: dict[str, dict[int, list[str]]] = defaultdict(dict)
@@ -175,7 +186,8 @@ def record(tree: Path, folder: str, tests: str, runs: Path) -> Tests:
                     lines[file][line] = chosen
         records[name] = {
             "files": {file: digest((tree / file).read_text()) for file in lines},
-            "seconds": {test: s for test, s in seen["seconds"].items() if test.startswith(mine)},
+            "seconds": slow[name]
+            | {test: each for test, each in seen["seconds"].items() if test.startswith(mine)},
             "lines": lines,
         }
         places[name].write_text(json.dumps(records[name]))
