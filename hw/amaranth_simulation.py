@@ -66,7 +66,7 @@ def run_in_amaranth(
     runs: Sequence[tuple[Image, NDArray[np.int64], Disturbance]],
     *,
     storage: Storage,
-    checked: bool = False,
+    memory_check: bool = False,
 ) -> list[dict[str, NDArray]]:
     """Run the bench on one image after another; returns what it saw of each.
 
@@ -77,7 +77,7 @@ def run_in_amaranth(
     runs : sequence of (Image, ndarray of int64, Disturbance)
         See `darb.hw.cocotb_runner.run_images`; with storage `rom` all are the same image.
     storage : Storage
-    checked : bool
+    memory_check : bool
         See `image_job`.
 
     Raises
@@ -87,13 +87,15 @@ def run_in_amaranth(
     """
     image = runs[0][0]
     jobs = [
-        image_job(directory, number, *run[:2], storage, run[2], checked=checked)
+        image_job(directory, number, *run[:2], storage, run[2], memory_check=memory_check)
         for number, run in enumerate(runs)
     ]
     for job in jobs:
         job["done"] = 0
     memories = image.memories if storage is Storage.ROM else None
-    engine = AxiEngine(config=image.config, memories=memories, storage=storage, checked=checked)
+    engine = AxiEngine(
+        config=image.config, memories=memories, storage=storage, memory_check=memory_check
+    )
     top = Module()
     top.submodules.engine = engine
     top.d.comb += engine.aclk.eq(ClockSignal())

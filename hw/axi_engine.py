@@ -61,16 +61,16 @@ def connect_streams(
 class AxiEngine(wiring.Component):
     """`Engine` between AXI4-Stream ends, with AXI4-Lite registers.
 
-    With storage `ram`, or `checked`, register `control` can halt the engine: it is in reset then,
-    takes and sends nothing, and its image memories can be written, or read for their CRC. When it
-    goes on it is as out of reset.
+    With storage `ram` or the memory check, register `control` can halt the engine: it is in reset
+    then, takes and sends nothing, and its image memories can be written, or read for their CRC.
+    When it goes on it is as out of reset.
 
     Parameters
     ----------
     config : EngineConfig
     memories : dict of str to ndarray of uint8, optional
     storage : Storage
-    checked : bool
+    memory_check : bool
         See `Engine`.
 
     Attributes
@@ -99,10 +99,12 @@ class AxiEngine(wiring.Component):
         config: EngineConfig,
         memories: dict[str, Words] | None = None,
         storage: Storage = Storage.ROM,
-        checked: bool = False,
+        memory_check: bool = False,
     ) -> None:
-        self._config, self._storage, self._checked = config, storage, checked
-        self._engine = Engine(config=config, memories=memories, storage=storage, checked=checked)
+        self._config, self._storage, self._memory_check = config, storage, memory_check
+        self._engine = Engine(
+            config=config, memories=memories, storage=storage, memory_check=memory_check
+        )
         super().__init__(axi_engine_ports(config))
 
     def elaborate(self, platform: object) -> Module:
@@ -111,7 +113,9 @@ class AxiEngine(wiring.Component):
         config, engine = self._config, self._engine
         # Not called sync: the design around may have a domain of that name.
         m.domains.axi = domain = ClockDomain(local=True)
-        registers = AxiLiteRegisters(config=config, storage=self._storage, checked=self._checked)
+        registers = AxiLiteRegisters(
+            config=config, storage=self._storage, memory_check=self._memory_check
+        )
         m.submodules.registers = DomainRenamer("axi")(registers)
         m.d.comb += [domain.clk.eq(self.aclk), domain.rst.eq(~self.aresetn)]
         if self._storage is Storage.RAM:
@@ -119,13 +123,13 @@ class AxiEngine(wiring.Component):
             m.submodules.image_loader = DomainRenamer("axi")(loader)
             connect(m, registers.loading, loader.i)
             connect(m, loader.o, engine.load)
-        if self._checked:
+        if self._memory_check:
             checker = MemoryChecker(config=config)
             m.submodules.memory_checker = DomainRenamer("axi")(checker)
             connect(m, registers.checking, checker.i)
             connect(m, checker.o, engine.check)
         runs = Const(1)
-        if self._checked or self._storage is Storage.RAM:
+        if self._memory_check or self._storage is Storage.RAM:
             runs = ~registers.halt
             self._add_halted(m, registers.halt, domain)
         else:

@@ -61,14 +61,14 @@ class AxiLiteRegisters(wiring.Component):
     written whole: without all strobes, or where the image loader does not accept it, a write
     answers SLVERR and does nothing. With storage `rom` these three read 0 and are not writable.
 
-    Where `checked`, `control` is written so with either storage, and there are the registers of
-    `CHECK_REGISTERS`. `check` is written whole, and accepted or not as `load_place` is.
+    With the memory check `control` is written so with either storage, and there are the registers
+    of `CHECK_REGISTERS`. `check` is written whole, and accepted or not as `load_place` is.
 
     Parameters
     ----------
     config : EngineConfig
     storage : Storage
-    checked : bool
+    memory_check : bool
 
     Attributes
     ----------
@@ -81,21 +81,21 @@ class AxiLiteRegisters(wiring.Component):
     input_beats, outputs : In
         Of the image at hand, as its header holds them.
     halt : Out(1)
-        With storage `ram`, or where `checked`: the engine is to be in reset.
+        With storage `ram` or the memory check alone: the engine is to be in reset.
     loading : Out(loading_signature())
         With storage `ram` alone; see `ImageLoader`.
     checking : Out(checking_signature())
-        Where `checked` alone; see `MemoryChecker`.
+        With the memory check alone; see `MemoryChecker`.
     """
 
     def __init__(
-        self, *, config: EngineConfig, storage: Storage = Storage.ROM, checked: bool = False
+        self, *, config: EngineConfig, storage: Storage = Storage.ROM, memory_check: bool = False
     ) -> None:
-        self._config, self._storage, self._checked = config, storage, checked
-        self._registers = {**REGISTERS, **(CHECK_REGISTERS if checked else {})}
-        self._haltable = checked or storage is Storage.RAM
+        self._config, self._storage, self._memory_check = config, storage, memory_check
+        self._registers = {**REGISTERS, **(CHECK_REGISTERS if memory_check else {})}
+        self._haltable = memory_check or storage is Storage.RAM
         halt = {"halt": Out(1)} if self._haltable else {}
-        checking = {"checking": Out(checking_signature())} if checked else {}
+        checking = {"checking": Out(checking_signature())} if memory_check else {}
         loading = {"loading": Out(loading_signature())} if storage is Storage.RAM else {}
         super().__init__(
             {
@@ -130,7 +130,7 @@ class AxiLiteRegisters(wiring.Component):
                 "load_place": strobe.all() & self.loading.place_okay,
                 "load_data": strobe.all() & self.loading.data_okay,
             }
-        if self._checked:
+        if self._memory_check:
             values |= {"check": self.checking.left, "check_crc": self.checking.crc}
             accepts["check"] = strobe.all() & self.checking.okay
         if self._haltable:
@@ -156,7 +156,7 @@ class AxiLiteRegisters(wiring.Component):
                 self.loading.data_en.eq(write_to["load_data"]),
                 self.loading.halt.eq(self.halt),
             ]
-        if self._checked:
+        if self._memory_check:
             m.d.comb += [
                 self.checking.word.eq(data),
                 self.checking.start.eq(write_to["check"]),

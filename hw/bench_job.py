@@ -128,7 +128,7 @@ def image_job(
     storage: Storage,
     disturbance: Disturbance,
     *,
-    checked: bool = False,
+    memory_check: bool = False,
 ) -> dict:
     """Return the orders of an image's run, what it reads written to `directory`.
 
@@ -142,7 +142,7 @@ def image_job(
     storage : Storage
         With `ram` the image is loaded first.
     disturbance : Disturbance
-    checked : bool
+    memory_check : bool
         The engine can check its memories, and does so in the end.
     """
     plan = schedule(image)
@@ -158,7 +158,7 @@ def image_job(
     if storage is Storage.RAM:
         job["load"] = str(directory / f"load_{number}.npy")
         np.save(job["load"], loading_writes(image))
-    if checked:
+    if memory_check:
         job["checks"] = check_requests(image)
     return job
 

@@ -27,7 +27,7 @@ class BoardCore(wiring.Component):
     ----------
     config : EngineConfig
     storage : Storage
-    checked : bool
+    memory_check : bool
         See `AxiEngine`.
     clock_hz : int
         Of ``sync``.
@@ -64,14 +64,16 @@ class BoardCore(wiring.Component):
         *,
         config: EngineConfig,
         storage: Storage = Storage.ROM,
-        checked: bool = False,
+        memory_check: bool = False,
         clock_hz: int,
         baud: int = 1_000_000,
         capacity: int | None = None,
         timeout: int | None = None,
         memories: dict[str, Words] | None = None,
     ) -> None:
-        self._engine = AxiEngine(config=config, memories=memories, storage=storage, checked=checked)
+        self._engine = AxiEngine(
+            config=config, memories=memories, storage=storage, memory_check=memory_check
+        )
         divisor = uart_divisor(clock_hz, baud)
         if timeout is None and baud < _MIN_BAUD:
             raise ValueError(
@@ -85,7 +87,7 @@ class BoardCore(wiring.Component):
             divisor=divisor,
             timeout=round(clock_hz * SILENCE_SECONDS) if timeout is None else timeout,
             capacity=capacity,
-            checked=checked,
+            memory_check=memory_check,
         )
         self._leds = ActivityLeds(clock_hz=clock_hz)
         super().__init__(

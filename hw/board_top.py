@@ -29,7 +29,7 @@ class BoardTop(wiring.Component):
     board : Board
     config : EngineConfig
     storage : Storage
-    checked : bool
+    memory_check : bool
         See `AxiEngine`.
     clock_hz : int
         Of the engine.
@@ -58,7 +58,7 @@ class BoardTop(wiring.Component):
         board: Board,
         config: EngineConfig,
         storage: Storage = Storage.ROM,
-        checked: bool = False,
+        memory_check: bool = False,
         clock_hz: int,
         baud: int | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class BoardTop(wiring.Component):
         self._core = BoardCore(
             config=config,
             storage=storage,
-            checked=checked,
+            memory_check=memory_check,
             clock_hz=round(reached_hz(board, clock_hz)),
             baud=board.baud if baud is None else baud,
         )
@@ -103,7 +103,7 @@ def board_verilog(
     config: EngineConfig,
     *,
     storage: Storage = Storage.ROM,
-    checked: bool = False,
+    memory_check: bool = False,
     clock_hz: int,
     baud: int | None = None,
 ) -> str:
@@ -112,7 +112,7 @@ def board_verilog(
         board=board,
         config=config,
         storage=storage,
-        checked=checked,
+        memory_check=memory_check,
         clock_hz=clock_hz,
         baud=baud,
     )

@@ -186,7 +186,7 @@ def run_images(
     runs: Sequence[tuple[Image, NDArray[np.int64], Disturbance]],
     *,
     storage: Storage,
-    checked: bool = False,
+    memory_check: bool = False,
     waves: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, NDArray]]:
@@ -201,7 +201,7 @@ def run_images(
         With storage `ram` each image is loaded before its vectors, all have the engine's config;
         with `rom` all are the image whose memories stand in `directory`.
     storage : Storage
-    checked : bool
+    memory_check : bool
         See `image_job`.
     waves, progress
         See `darb.hw.simulation.simulate`.
@@ -212,7 +212,9 @@ def run_images(
         If the simulator stops before the bench ends.
     """
     jobs = [
-        image_job(directory, number, image, vectors, storage, disturbance, checked=checked)
+        image_job(
+            directory, number, image, vectors, storage, disturbance, memory_check=memory_check
+        )
         for number, (image, vectors, disturbance) in enumerate(runs)
     ]
     return run_jobs(directory, simulator, jobs, waves=waves, progress=progress)

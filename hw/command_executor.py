@@ -66,7 +66,7 @@ class CommandExecutor(wiring.Component):
     config : EngineConfig
     capacity : int
         Bytes of payload of the longest frame.
-    checked : bool
+    memory_check : bool
         The engine can check its memories; else `check` is no command.
 
     Attributes
@@ -88,9 +88,9 @@ class CommandExecutor(wiring.Component):
         It tells an error.
     """
 
-    def __init__(self, *, config: EngineConfig, capacity: int, checked: bool = False) -> None:
+    def __init__(self, *, config: EngineConfig, capacity: int, memory_check: bool = False) -> None:
         self._config, self._capacity = config, capacity
-        self._commands = [each for each in Command if checked or each is not Command.CHECK]
+        self._commands = [each for each in Command if memory_check or each is not Command.CHECK]
         self._frame = Signal(frame_layout(capacity))
         # Bytes of the payload that were read; whether they were all.
         self._position, self._at_end = Signal(range(capacity + 1)), Signal()

@@ -57,7 +57,7 @@ class Engine(wiring.Component):
         Only with storage `rom`.
     storage : Storage
         With `ram` the image memories are zero at first and written through `load`.
-    checked : bool
+    memory_check : bool
         The image memories can be read through `check`.
 
     Attributes
@@ -77,12 +77,12 @@ class Engine(wiring.Component):
     load : In(memory_write_signature(config))
         With storage `ram` alone; to be used while the engine is in reset.
     check : In(memory_read_signature(config))
-        Where `checked` alone; to be used while the engine is in reset.
+        With the memory check alone; to be used while the engine is in reset.
 
     Raises
     ------
     TypeError
-        If `config` is no `EngineConfig`, `storage` no `Storage`, or `checked` no bool.
+        If `config` is no `EngineConfig`, `storage` no `Storage`, or `memory_check` no bool.
     ValueError
         If `memories` are given with storage `ram`.
     """
@@ -93,20 +93,20 @@ class Engine(wiring.Component):
         config: EngineConfig,
         memories: dict[str, Words] | None = None,
         storage: Storage = Storage.ROM,
-        checked: bool = False,
+        memory_check: bool = False,
     ) -> None:
         if not isinstance(config, EngineConfig):
             raise TypeError(f"config must be an EngineConfig, not {config!r}")
         if not isinstance(storage, Storage):
             raise TypeError(f"storage must be a Storage, not {storage!r}")
-        if not isinstance(checked, bool):
-            raise TypeError(f"checked must be a bool, not {checked!r}")
+        if not isinstance(memory_check, bool):
+            raise TypeError(f"memory_check must be a bool, not {memory_check!r}")
         if memories is not None and storage is Storage.RAM:
             raise ValueError(f"memories must be None with storage ram, not {[*memories]!r}")
         self._config, self._memories, self._storage = config, memories or {}, storage
-        self._checked = checked
+        self._memory_check = memory_check
         load = {"load": In(memory_write_signature(config))} if storage is Storage.RAM else {}
-        check = {"check": In(memory_read_signature(config))} if checked else {}
+        check = {"check": In(memory_read_signature(config))} if memory_check else {}
         super().__init__(
             {
                 "i": In(stream.Signature(input_layout(config))),
@@ -127,7 +127,7 @@ class Engine(wiring.Component):
     def _rom(self, m: Module, name: str) -> wiring.PureInterface:
         """Return the engine's read port of a memory: `en`, `addr` and `data`, two clocks later."""
         memory = self._memory(m, name)
-        if not self._checked:
+        if not self._memory_check:
             return memory
         signature = {"en": Out(1), "addr": Out(len(memory.addr)), "data": In(len(memory.data))}
         port = wiring.Signature(signature).create(path=(name,))

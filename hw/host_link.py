@@ -34,7 +34,7 @@ class HostLink(wiring.Component):
     capacity : int, optional
         Bytes of payload of the longest frame, a power of two; by default, and at least,
         `frame_capacity`.
-    checked : bool
+    memory_check : bool
         See `CommandExecutor`.
 
     Attributes
@@ -66,7 +66,7 @@ class HostLink(wiring.Component):
         divisor: int,
         timeout: int,
         capacity: int | None = None,
-        checked: bool = False,
+        memory_check: bool = False,
     ) -> None:
         if not isinstance(config, EngineConfig):
             raise TypeError(f"config must be an EngineConfig, not {config!r}")
@@ -83,7 +83,9 @@ class HostLink(wiring.Component):
                 f"timeout must be at least {_LEAST_TIMEOUT_BITS * divisor}, two bytes, "
                 f"not {timeout!r}"
             )
-        self._executor = CommandExecutor(config=config, capacity=capacity or least, checked=checked)
+        self._executor = CommandExecutor(
+            config=config, capacity=capacity or least, memory_check=memory_check
+        )
         super().__init__(
             {
                 "rx": In(1, init=1),

@@ -87,11 +87,12 @@ class MemoryChecker(wiring.Component):
             for name, number in LOAD_MEMORY.items():
                 with m.Case(number):
                     fits = (asked_words != 0) & (asked_words <= shapes[name][0])
-                    m.d.comb += self.i.okay.eq(self.i.halt & ~self.o.active & fits)
+                    m.d.comb += self.i.okay.eq(self.i.halt & (left == 0) & fits)
         m.d.comb += [
             self.i.left.eq(left),
             self.i.crc.eq(crc.crc),
-            self.o.active.eq(left != 0),
+            # The engine reads from its first clock out of reset on.
+            self.o.active.eq((left != 0) & self.i.halt),
             # Read all the time: the word then stays, in a simulator's memory under reset too.
             self.o.en.eq(self.o.active << memory),
             crc.start.eq(self.i.start),

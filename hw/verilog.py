@@ -61,7 +61,7 @@ _CHECK_RECIPE = (
 
 
 def generate_verilog(
-    config: EngineConfig, storage: Storage = Storage.ROM, *, checked: bool = False
+    config: EngineConfig, storage: Storage = Storage.ROM, *, memory_check: bool = False
 ) -> str:
     """Return the Verilog-2001 of an engine; the same arguments give the same text.
 
@@ -73,15 +73,17 @@ def generate_verilog(
     ----------
     config : EngineConfig
     storage : Storage
-    checked : bool
+    memory_check : bool
         The engine can be asked for the CRC of its memories; see `MemoryChecker`.
 
     Raises
     ------
     TypeError
-        If `config` is no `EngineConfig`, `storage` no `Storage`, or `checked` no bool.
+        If `config` is no `EngineConfig`, `storage` no `Storage`, or `memory_check` no bool.
     """
-    return component_verilog(AxiEngine(config=config, storage=storage, checked=checked), TOP)
+    return component_verilog(
+        AxiEngine(config=config, storage=storage, memory_check=memory_check), TOP
+    )
 
 
 def component_verilog(component: wiring.Component, name: str) -> str:
@@ -106,7 +108,9 @@ def component_verilog(component: wiring.Component, name: str) -> str:
     return "\n".join([*used, text])
 
 
-def port_manifest(image: Image, storage: Storage = Storage.ROM, *, checked: bool = False) -> dict:
+def port_manifest(
+    image: Image, storage: Storage = Storage.ROM, *, memory_check: bool = False
+) -> dict:
     """Return what a person who instantiates the engine needs to know, as JSON values."""
     config, crcs = image.config, memory_crcs(image)
     segments = image.layers[0].segments(config.lanes)
@@ -137,9 +141,9 @@ def port_manifest(image: Image, storage: Storage = Storage.ROM, *, checked: bool
         "status_bits": STATUS,
         "error_bits": ERRORS,
     }
-    if checked or storage is Storage.RAM:
+    if memory_check or storage is Storage.RAM:
         manifest["control_bits"] = CONTROL
-    if checked:
+    if memory_check:
         manifest["registers"] |= {
             name: f"0x{address:02x}" for name, address in CHECK_REGISTERS.items()
         }
@@ -166,7 +170,7 @@ def generate(
     output: str | Path,
     *,
     storage: Storage = Storage.ROM,
-    checked: bool = False,
+    memory_check: bool = False,
 ) -> Path:
     """Write engine.v, ports.json and, with storage `rom`, the image's .mem files, all or none.
 
@@ -178,7 +182,7 @@ def generate(
         New, empty, or an earlier output, which is replaced.
     storage : Storage
         With `ram` the engine has the image's config, and room for any other that fits it.
-    checked : bool
+    memory_check : bool
         See `generate_verilog`; ports.json then holds the CRC of each of the image's memories.
 
     Returns
@@ -191,7 +195,7 @@ def generate(
     ImageError
         If the image is damaged.
     TypeError
-        If `storage` is no `Storage`, or `checked` no bool.
+        If `storage` is no `Storage`, or `memory_check` no bool.
     ValueError
         If `output` holds something else.
     """
@@ -199,8 +203,10 @@ def generate(
     image = read_image(image_directory)
     shapes = memory_shapes(image.config)
     with replaced_directory(output, VERILOG, ENGINE_FILES) as fresh:
-        (fresh / VERILOG).write_text(generate_verilog(image.config, storage, checked=checked))
-        manifest = port_manifest(image, storage, checked=checked)
+        (fresh / VERILOG).write_text(
+            generate_verilog(image.config, storage, memory_check=memory_check)
+        )
+        manifest = port_manifest(image, storage, memory_check=memory_check)
         (fresh / PORTS).write_text(json.dumps(manifest, indent=1) + "\n")
         if storage is Storage.ROM:
             # From what was verified: the file may have changed since it was read.

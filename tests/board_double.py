@@ -38,7 +38,7 @@ class BoardDouble:
         For the request of that number, counted from 0: from the reply's bytes to those to send.
     loads_as : Image, optional
         What it holds once it was loaded and booted; by default `image`.
-    checked : bool
+    memory_check : bool
         Its engine can check its memories.
 
     Attributes
@@ -51,8 +51,10 @@ class BoardDouble:
         Memories in which a bit has flipped.
     """
 
-    def __init__(self, image, storage=Storage.ROM, *, faults=None, loads_as=None, checked=False):
-        self.checked, self.flipped = checked, set()
+    def __init__(
+        self, image, storage=Storage.ROM, *, faults=None, loads_as=None, memory_check=False
+    ):
+        self.memory_check, self.flipped = memory_check, set()
         self.image, self.faults = image, faults or {}
         self.loads_as, self.requests = loads_as or image, []
         self.capacity = frame_capacity(image.config, storage)
@@ -95,7 +97,7 @@ class BoardDouble:
             payload = b""
             self.registers["status"] = 0
         elif command == Command.CHECK:
-            if not self.checked:
+            if not self.memory_check:
                 return error(ErrorCode.UNKNOWN_COMMAND)
             asked = struct.unpack("<I", frame.payload)[0]
             (name,) = (each for each, word in check_requests(self.image).items() if word == asked)

@@ -33,7 +33,7 @@ class SimulatedBoard:
     config : EngineConfig
     image : Image, optional
         With storage `rom`; without it the storage is `ram`.
-    checked : bool
+    memory_check : bool
         Its engine can check its memories.
     """
 
@@ -44,7 +44,7 @@ class SimulatedBoard:
         config: EngineConfig,
         image: Image | None = None,
         *,
-        checked: bool = False,
+        memory_check: bool = False,
     ) -> None:
         storage = Storage.RAM if image is None else Storage.ROM
         self._powered = 0
@@ -53,7 +53,7 @@ class SimulatedBoard:
         core = BoardCore(
             config=config,
             storage=storage,
-            checked=checked,
+            memory_check=memory_check,
             clock_hz=1_000_000 * DIVISOR,
             baud=1_000_000,
             timeout=TIMEOUT,

@@ -162,7 +162,7 @@ def board() -> Design:
     core = BoardCore(
         config=config,
         storage=Storage.RAM,
-        checked=True,
+        memory_check=True,
         clock_hz=CLOCK_HZ,
         baud=BAUD,
         timeout=TIMEOUT,

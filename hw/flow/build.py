@@ -158,7 +158,7 @@ def build(
     output: str | Path,
     *,
     storage: Storage = Storage.ROM,
-    checked: bool = False,
+    memory_check: bool = False,
     clock_hz: int | None = None,
     baud: int | None = None,
     seed: int = 1,
@@ -178,7 +178,7 @@ def build(
         New, empty, or an earlier build, which is replaced: bitstream, report.json, report.md, the
         project's files, logs, and placement.json, where each cell is.
     storage : Storage
-    checked : bool
+    memory_check : bool
         The engine can be asked for the CRC of its memories; see `MemoryChecker`.
     clock_hz, baud : int, optional
         Of the engine and of the serial port; what `expected_clock` says, and the board's, by
@@ -228,7 +228,7 @@ def build(
             image,
             board,
             storage=storage,
-            checked=checked,
+            memory_check=memory_check,
             clock_hz=clock_hz,
             baud=baud,
             seed=seed,

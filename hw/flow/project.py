@@ -84,7 +84,7 @@ def write_project(
     board: Board,
     *,
     storage: Storage = Storage.ROM,
-    checked: bool = False,
+    memory_check: bool = False,
     clock_hz: int | None = None,
     baud: int | None = None,
     seed: int = 1,
@@ -93,7 +93,12 @@ def write_project(
     clock_hz = expected_clock(board, image.config) if clock_hz is None else clock_hz
     baud = board.baud if baud is None else baud
     text = board_verilog(
-        board, image.config, storage=storage, checked=checked, clock_hz=clock_hz, baud=baud
+        board,
+        image.config,
+        storage=storage,
+        memory_check=memory_check,
+        clock_hz=clock_hz,
+        baud=baud,
     )
     (directory / BOARD_VERILOG).write_text(text)
     (directory / board.constraints).write_text(board.read_constraints())
@@ -105,7 +110,7 @@ def write_project(
     manifest = {
         "board": board.name,
         "storage": storage.value,
-        "memory_check": checked,
+        "memory_check": memory_check,
         "clock_hz": float(reached_hz(board, clock_hz)),
         "baud": baud,
         "config": image.config.to_dict(),
@@ -132,7 +137,7 @@ def generate_project(
     output: str | Path,
     *,
     storage: Storage = Storage.ROM,
-    checked: bool = False,
+    memory_check: bool = False,
     clock_hz: int | None = None,
     baud: int | None = None,
 ) -> Path:
@@ -146,7 +151,7 @@ def generate_project(
     output : path
         New, empty, or an earlier project, which is replaced.
     storage : Storage
-    checked : bool
+    memory_check : bool
         The engine can be asked for the CRC of its memories; see `MemoryChecker`.
     clock_hz, baud : int, optional
         Of the engine and of the serial port; what `expected_clock` says, and the board's, by
@@ -169,6 +174,12 @@ def generate_project(
     known = (*PROJECT_FILES, *LEFT_BY_SCRIPT)
     with replaced_directory(output, BOARD_VERILOG, known) as fresh:
         write_project(
-            fresh, image, board, storage=storage, checked=checked, clock_hz=clock_hz, baud=baud
+            fresh,
+            image,
+            board,
+            storage=storage,
+            memory_check=memory_check,
+            clock_hz=clock_hz,
+            baud=baud,
         )
     return output

@@ -49,7 +49,7 @@ class FuzzCase:
     networks : tuple of IntegerNetwork
     runs : tuple of FuzzRun
         At least one.
-    checked : bool
+    memory_check : bool
         The engine can check its memories, and does so after each run.
 
     Raises
@@ -62,7 +62,7 @@ class FuzzCase:
     storage: Storage
     networks: tuple[IntegerNetwork, ...]
     runs: tuple[FuzzRun, ...]
-    checked: bool = False
+    memory_check: bool = False
 
     def __post_init__(self) -> None:
         if not self.runs:

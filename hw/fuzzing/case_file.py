@@ -106,7 +106,7 @@ def write_case(path: Path, reproduction: Reproduction) -> None:
             "mismatches": [asdict(mismatch) for mismatch in reproduction.mismatches],
             "tools": reproduction.tools,
             "storage": case.storage.value,
-            "checked": case.checked,
+            "memory_check": case.memory_check,
             "config": case.config.to_dict(),
             "networks": [_network_values(network) for network in case.networks],
             "runs": [
@@ -151,7 +151,7 @@ def read_case(path: Path) -> Reproduction:
                     )
                     for run in values["runs"]
                 ),
-                checked=values["checked"],
+                memory_check=values["memory_check"],
             ),
             seed=values["seed"],
             index=values["index"],

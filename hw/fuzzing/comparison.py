@@ -138,7 +138,7 @@ def check_case(case: FuzzCase, tools: Tools, scratch: Path | None = None) -> Ver
                     simulate = _in_amaranth(case, directory / party)
                 else:
                     verilog = verilog or generate_verilog(
-                        case.config, case.storage, checked=case.checked
+                        case.config, case.storage, memory_check=case.memory_check
                     )
                     simulate = _in_verilog(case, directory / party, tool, verilog)
                 _check_simulator(case, verdict, party, simulate)
@@ -175,7 +175,7 @@ Simulate = Callable[[list[int]], list[dict[str, NDArray]]]
 def _in_amaranth(case: FuzzCase, directory: Path) -> Simulate:
     directory.mkdir()
     return lambda numbers: run_in_amaranth(
-        directory, case.session_runs(numbers), storage=case.storage, checked=case.checked
+        directory, case.session_runs(numbers), storage=case.storage, memory_check=case.memory_check
     )
 
 
@@ -198,7 +198,7 @@ def _in_verilog(case: FuzzCase, directory: Path, tool: Simulator, verilog: str) 
             tool,
             case.session_runs(numbers),
             storage=case.storage,
-            checked=case.checked,
+            memory_check=case.memory_check,
         )
 
     return simulate
@@ -217,7 +217,7 @@ def _check_simulator(case: FuzzCase, verdict: Verdict, party: str, simulate: Sim
                     detail = f"run {number}, {count} in {len(run.vectors)} vectors"
                     verdict.mismatches.append(Mismatch(party, kind, detail))
             found, crcs = json.loads(str(saw["crcs"])), memory_crcs(case.images[run.network])
-            if case.checked and found != crcs:
+            if case.memory_check and found != crcs:
                 wrong = [name for name in crcs if found[name] != crcs[name]]
                 detail = f"run {number}, CRC of {', '.join(wrong)}"
                 verdict.mismatches.append(Mismatch(party, "memories", detail))

@@ -106,8 +106,8 @@ def _config_moves(case: FuzzCase) -> Iterator[Move]:
     config = case.config
     if case.storage is Storage.RAM:
         yield lambda: replace(case, storage=Storage.ROM)
-    if case.checked:
-        yield lambda: replace(case, checked=False)
+    if case.memory_check:
+        yield lambda: replace(case, memory_check=False)
     pins = [{}]
     pins += [{name: 1} for name in ("lanes", "rows") if getattr(config, name) > 2]
     for name in ("lanes", "rows"):

@@ -110,7 +110,7 @@ def random_case(seed: int, index: int) -> FuzzCase:
     order = [*range(count), *(int(n) for n in rng.integers(0, count, rng.integers(0, 4)))]
     vectors = [np.zeros((1, network.inputs), dtype=np.int64) for network in networks]
     plain = tuple(FuzzRun(n, vectors[n], Disturbance()) for n in order)
-    case = FuzzCase(config, storage, tuple(networks), plain, checked=bool(rng.random() < 0.25))
+    case = FuzzCase(config, storage, tuple(networks), plain, memory_check=bool(rng.random() < 0.25))
     return replace(case, runs=tuple(_random_run(rng, number, case) for number in order))
 
 

@@ -69,7 +69,7 @@ def build(
             target,
             output,
             storage=Storage(storage),
-            checked=memory_check,
+            memory_check=memory_check,
             clock_hz=clock_in_hz(clock),
             baud=baud,
             seed=seed,

@@ -72,7 +72,7 @@ def generate(
         if board is None:
             from darb.hw.verilog import generate as generate_verilog
 
-            generate_verilog(directory, output, storage=Storage(storage), checked=memory_check)
+            generate_verilog(directory, output, storage=Storage(storage), memory_check=memory_check)
         else:
             from darb.hw.boards import find_board
             from darb.hw.flow import generate_project
@@ -83,7 +83,7 @@ def generate(
                 target,
                 output,
                 storage=Storage(storage),
-                checked=memory_check,
+                memory_check=memory_check,
                 clock_hz=clock_in_hz(clock),
                 baud=baud,
             )

@@ -20,7 +20,7 @@ def test_every_reply_is_the_one_that_is_due(simulator, tmp_path):
     core = BoardCore(
         config=config,
         storage=Storage.RAM,
-        checked=True,
+        memory_check=True,
         clock_hz=CLOCK_HZ,
         baud=BAUD,
         timeout=TIMEOUT,

@@ -55,7 +55,7 @@ def test_cases_reach_every_option_and_every_edge():
         config = case.config
         patterns = [p for n in case.networks for layer in n.layers for p in layer.patterns]
         narrowest = max(1, *(pattern.k for pattern in patterns))
-        seen.update([config.output_mode, case.storage, f"checked {case.checked}"])
+        seen.update([config.output_mode, case.storage, f"memory_check {case.memory_check}"])
         seen.update(["narrow index words"] * (config.index_word_bits == narrowest))
         seen.update(["wide index words"] * (config.index_word_bits == 64))
         seen.update(f"{name} {getattr(config, name)}" for name in ("lanes", "rows", "weight_bits"))
@@ -81,7 +81,7 @@ def test_cases_reach_every_option_and_every_edge():
     expected = [
         *OutputMode,
         *Storage,
-        *("checked False", "checked True"),
+        *("memory_check False", "memory_check True"),
         *(f"lanes {lanes}" for lanes in (1, 2, 4, 8, 16)),
         *(f"rows {rows}" for rows in (1, 2, 4, 8)),
         *(f"weight_bits {bits}" for bits in range(2, 9)),
@@ -104,7 +104,7 @@ def test_random_cases_are_exact_in_amaranths_simulator():
 
 @pytest.mark.icarus
 def test_a_case_is_exact_in_every_simulator_loaded_and_reset_in_between():
-    case = small_case(storage=Storage.RAM, checked=True)
+    case = small_case(storage=Storage.RAM, memory_check=True)
     rests = Disturbance(idle=0.3, blocked=0.5, reset_clock=40, seed=3, burst=5)
     disturbed = dataclasses.replace(case.runs[0], disturbance=rests)
     case = dataclasses.replace(case, runs=(*case.runs, disturbed))
@@ -120,7 +120,7 @@ def test_a_memory_that_is_not_the_images_is_noticed(monkeypatch):
         name: crc ^ (name == "rows") for name, crc in memory_crcs(small_case().images[0]).items()
     }
     monkeypatch.setattr(darb.hw.fuzzing.comparison, "memory_crcs", lambda image: crcs)
-    verdict = check_case(small_case(checked=True), AMARANTH)
+    verdict = check_case(small_case(memory_check=True), AMARANTH)
     (mismatch,) = verdict.mismatches
     assert str(mismatch) == "amaranth and golden differ in memories: run 0, CRC of rows"
 

@@ -70,7 +70,7 @@ def test_an_image_of_the_bitstream_is_checked_between_vectors(network, image):
         Frame(Command.CHECK, 8),
     ]
     infer, *checks, halted, boot, again, refused, long, short = ask(
-        core_of(image, checked=True), asked
+        core_of(image, memory_check=True), asked
     )
     payload = results.astype("<i4").tobytes()
     assert infer == Frame(Command.INFER | REPLY, 1, payload)

@@ -180,7 +180,10 @@ def test_an_engine_knows_its_image_and_any_flipped_bit_of_it(storage, ks):
             memories[name][place, bit // 8] ^= 1 << bit % 8
         rom = storage is Storage.ROM
         engine = AxiEngine(
-            config=image.config, memories=memories if rom else None, storage=storage, checked=True
+            config=image.config,
+            memories=memories if rom else None,
+            storage=storage,
+            memory_check=True,
         )
         loads = [] if rom else loading_writes(image).tolist()
         if not rom and name is not None:
@@ -233,5 +236,5 @@ def test_only_an_engine_that_was_made_so_has_the_registers(storage):
 
 
 def test_checked_must_be_a_bool():
-    with pytest.raises(TypeError, match=r"^checked must be a bool, not 1$"):
-        Engine(config=small_config(), checked=1)
+    with pytest.raises(TypeError, match=r"^memory_check must be a bool, not 1$"):
+        Engine(config=small_config(), memory_check=1)

@@ -97,11 +97,11 @@ def test_storages_that_are_none_are_refused(image_directory, tmp_path):
 
 
 @pytest.mark.icarus
-@pytest.mark.parametrize("checked", [False, True], ids=["", "checked"])
+@pytest.mark.parametrize("memory_check", [False, True], ids=["", "memory_check"])
 @pytest.mark.parametrize("storage", Storage)
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_verilog_is_plain_2001_without_a_warning(config, storage, checked, tmp_path):
-    (tmp_path / "engine.v").write_text(generate_verilog(config, storage, checked=checked))
+def test_verilog_is_plain_2001_without_a_warning(config, storage, memory_check, tmp_path):
+    (tmp_path / "engine.v").write_text(generate_verilog(config, storage, memory_check=memory_check))
     done = subprocess.run(
         ["iverilog", "-g2001", "-Wall", "-s", TOP, "-o", "engine.vvp", "engine.v"],
         cwd=tmp_path,

@@ -156,7 +156,7 @@ def test_two_images_are_loaded_in_turn(simulator, tmp_path):
     config = fit_config(networks[0], lanes=4, rows=2, max_k=6, **room)
     # Of another shape than the board's engine: they are packed again for it.
     images = [pack(network, fit_config(network, lanes=4, rows=1)) for network in networks]
-    board = SimulatedBoard(tmp_path / "board", simulator, config, checked=True)
+    board = SimulatedBoard(tmp_path / "board", simulator, config, memory_check=True)
     loads, runs = ((0, 1, 0), (1, 1, 0)) if simulator == "verilator" else ((0, 1), (1, 1))
     with board as port:
         with client(port) as link:

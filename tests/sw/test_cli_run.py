@@ -103,7 +103,7 @@ def test_a_board_of_storage_ram_is_loaded_once(directory, image, vectors):
 
 @pytest.mark.parametrize("storage", Storage)
 def test_memories_are_checked_when_asked(directory, image, vectors, storage):
-    board = board_with(image, vectors, storage=storage, checked=True)
+    board = board_with(image, vectors, storage=storage, memory_check=True)
     with board as port:
         good = run("run", directory, "--port", port, "--memory-check")
         board.flipped = {"weights", "layers"}
