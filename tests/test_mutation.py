@@ -161,8 +161,8 @@ def test_the_section_counts_and_lists(bench, monkeypatch, tmp_path):
     words.write_text(json.dumps({page.key(ends[3]): "nobody asks"}))
     monkeypatch.setattr(page, "WORDS", words)
     text = page.section(ends, seconds=120, tools=("yosys 1", "Verilator 2"), seed=5)
-    assert "| `engine.dot` | 2 | 1 |  |  |  |  | 1 |  | 100.0 % |\n" in text
-    assert "| all | 4 | 2 |  |  |  | 1 | 1 | 1 | 66.7 % |\n" in text
+    assert "| `engine.dot` | 2 | 1 |  |  |  |  |  | 1 |  | 100.0 % |\n" in text
+    assert "| all | 4 | 2 |  |  |  |  | 1 | 1 | 1 | 66.7 % |\n" in text
     assert "Of 4 mutants, seed 5, 2 are noticed, 1 are proven harmless, 1 survive" in text
     assert "- ram: `$paramod$5af\\darb_ram $add$7.A[2] inv`: nobody asks.\n" in text
     assert page.survivors(ends[:3], {}) == "No mutant survives.\n"

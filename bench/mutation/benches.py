@@ -245,6 +245,13 @@ def loading_bench(
     return _job_bench(name, "LOADING_JOB", ["tests/cocotbext_bench.py"], job, images=archives)
 
 
+def registers_bench(job: dict, image: Image | None = None) -> Bench:
+    """Return the bench of every register's address; storage `ram` is without an image."""
+    files = {} if image is None else image_files(image)
+    sources = ["tests/cocotbext_bench.py"]
+    return _job_bench("cocotbext_registers_bench", "REGISTERS_JOB", sources, job, files)
+
+
 def frames_bench(job: dict) -> Bench:
     """Return the bench of a board's serial line and LEDs."""
     return _job_bench("board_frames_bench", "FRAMES_JOB", (), job)

@@ -6,11 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from benches import Bench, cocotbext_bench, frames_bench, loading_bench, stream_bench
+from benches import (
+    Bench,
+    cocotbext_bench,
+    frames_bench,
+    loading_bench,
+    registers_bench,
+    stream_bench,
+)
 from board_frames import BAUD, CLOCK_HZ, TIMEOUT, board_job
 from mutant_build import MUTATED
 from numpy.typing import NDArray
 from random_networks import random_network, random_vectors, reference
+from register_values import of_another_version, registers_job
 
 from darb.golden import Image, IntegerNetwork, OutputMode, Storage, fit_config, pack, schedule
 from darb.hw import Disturbance
@@ -33,6 +41,8 @@ class Design:
         Of all mutants.
     modules : str
         Selection of yosys: the modules to change; by default all.
+    kept : tuple of str
+        Modules of memories that stay as they are.
     """
 
     name: str
@@ -40,6 +50,7 @@ class Design:
     benches: tuple[Bench, ...]
     share: float
     modules: str = ""
+    kept: tuple[str, ...] = ("darb_rom",)
 
 
 _ROOM = {
@@ -54,16 +65,21 @@ _ROOM = {
 
 
 def _images(
-    seed: int, shapes: Sequence[Sequence[int]], *, ks: Sequence[int], **fields
+    seed: int,
+    shapes: Sequence[Sequence[int]],
+    *,
+    ks: Sequence[int],
+    keeps: Sequence[int] = range(1, 5),
+    **fields,
 ) -> list[tuple[IntegerNetwork, Image]]:
     """Return networks of these shapes, every block size mixed, and images of one config."""
     rng = np.random.default_rng(seed)
     pairs = []
     for sizes in shapes:
         network = random_network(
-            rng, sizes, ks=ks, keeps=range(1, 5), lanes=fields["lanes"], spare_columns=0.2
+            rng, sizes, ks=ks, keeps=keeps, lanes=fields["lanes"], spare_columns=0.2
         )
-        config = fit_config(network, max_k=max(ks), **_ROOM, **fields)
+        config = fit_config(network, **{"max_k": max(ks), **_ROOM, **fields})
         pairs.append((network, pack(network, config)))
     return pairs
 
@@ -85,24 +101,37 @@ def _runs(
             Disturbance(idle=0.6, burst=cycles, reset_clock=3, seed=seed),
         )
         runs += [
-            (image, random_vectors(rng, network, 5 + 2 * number + place), disturbance)
+            (image, random_vectors(rng, network, 3 + number + place), disturbance)
             for place, disturbance in enumerate(disturbances)
         ]
     return runs
 
 
+def _streams(
+    runs: Sequence[tuple[Image, NDArray[np.int64], Disturbance]], storage: Storage
+) -> tuple[Bench, ...]:
+    """Return a bench of the first run, which notices most, and one of the others."""
+    parts = [part for part in (runs[:1], runs[1:]) if part]
+    return tuple(stream_bench(part, storage) for part in parts)
+
+
 def rom_engine() -> Design:
     """Return an engine with its image for good, and another image in its files."""
-    fields = {"lanes": 4, "rows": 2, "weight_depth": 400}
+    fields = {"lanes": 4, "rows": 2, "weight_depth": 600, "row_depth": 320, "hidden_depth": 80}
     pairs = _images(SEED, ([64, 40, 21, 9], [50, 33, 12]), ks=range(5), **fields)
+    # More groups in a section than fit six bits.
+    many = _images(SEED, ([20, 300, 6],), ks=(2,), keeps=(1,), max_k=4, **fields)
+    versions = (pairs[0][1], of_another_version(pairs[0][1]))
     return Design(
         name="engine, storage rom",
         verilog=generate_verilog(pairs[0][1].config, Storage.ROM),
         share=0.22,
         benches=(
-            stream_bench(_runs(pairs[:1], SEED), Storage.ROM),
-            stream_bench(_runs(pairs[1:], SEED), Storage.ROM),
+            *_streams(_runs(pairs[:1], SEED), Storage.ROM),
+            *_streams(_runs(pairs[1:], SEED), Storage.ROM),
+            *_streams(_runs(many, SEED)[:1], Storage.ROM),
             *(cocotbext_bench(pair[1], *_answered(pair, 12), SEED) for pair in pairs),
+            *(registers_bench(registers_job(each.config, each), each) for each in versions),
         ),
     )
 
@@ -117,17 +146,29 @@ def _answered(
 
 def arg_max() -> Design:
     """Return an engine that tells the largest of its outputs; the other parts are as above."""
-    fields = {"lanes": 2, "rows": 2, "weight_depth": 400, "output_mode": OutputMode.ARGMAX}
-    pairs = _images(SEED + 2, ([24, 16, 12],), ks=range(5), **fields)
-    ((network, image),) = pairs
-    vectors = random_vectors(np.random.default_rng(SEED), network, 40)
-    runs = [*_runs(pairs, SEED), (image, vectors, Disturbance())]
+    fields = {
+        "lanes": 2,
+        "rows": 8,
+        "weight_depth": 2600,
+        "row_depth": 20000,
+        "output_depth": 20000,
+        "max_k": 3,
+        "output_mode": OutputMode.ARGMAX,
+    }
+    few = _images(SEED + 2, ([24, 16, 12],), ks=range(4), **fields)
+    # So many that every bit of the largest one's number is 0 and 1.
+    ((network, image),) = _images(SEED + 2, ([2, 20000],), ks=(0,), keeps=(1,), **fields)
+    vectors = random_vectors(np.random.default_rng(SEED), network, 8)
     return Design(
         name="engine, mode argmax",
         verilog=generate_verilog(image.config, Storage.ROM),
         share=0.05,
         modules=f"{TOP}.engine.arg_max",
-        benches=(stream_bench(runs, Storage.ROM),),
+        kept=("darb_rom", "darb_ram"),
+        benches=(
+            *_streams(_runs(few, SEED), Storage.ROM),
+            stream_bench([(image, vectors, Disturbance())], Storage.ROM),
+        ),
     )
 
 
@@ -147,11 +188,12 @@ def ram_engine() -> Design:
         verilog=generate_verilog(pairs[0][1].config, Storage.RAM),
         share=0.38,
         benches=(
-            stream_bench(runs, Storage.RAM),
+            *_streams(runs, Storage.RAM),
             loading_bench(
                 [(pair[1], *_answered(pair, 4)) for pair in pairs[:2]],
                 [*halts, (3 * cycles, True)],
             ),
+            registers_bench(registers_job(pairs[0][1].config)),
         ),
     )
 

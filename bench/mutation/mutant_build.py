@@ -16,28 +16,34 @@ from darb.hw.verilog import TOP
 
 MUTATED = "darb_mutated"
 BOUND_REACHED = "the bound of clocks is reached"
-_SOURCE, _ROM, _STUB = "design.v", "rom.v", "rom_ports.v"
+_SOURCE, _KEPT, _STUB = "design.v", "kept.v", "kept_ports.v"
 _NETLIST, _WRAPPER = "mutated.v", "wrapper.v"
 _ORDERS = "mutant.mem"
 _CONTROL = "mutant"
-_ROM_MODULE = re.compile(r"(module darb_rom #[\s\S]*?\n\);\n)[\s\S]*?\nendmodule\n")
+_MODULE = r"(module {name} #[\s\S]*?\n\);\n)[\s\S]*?\nendmodule\n"
 _PORT = re.compile(r"^  (input|output) (?:(?:reg|wire) )?((?:\[\d+:0\] )?)(\w+);$", re.M)
 # A mutant may close a loop; a multiplexer of many inputs is a casez whose first match counts.
 _LINT = "/* verilator lint_off UNOPTFLAT */\n/* verilator lint_off CASEOVERLAP */\n"
 
 
-def elaborate(verilog: str, directory: Path) -> str:
+def elaborate(verilog: str, directory: Path, kept: Sequence[str] = ("darb_rom",)) -> str:
     """Write the netlist of generated Verilog to `directory`, module by module; return its digest.
 
     Processes are multiplexers and flip-flops then, and what is constant inside a module is folded.
-    The module ``darb_rom`` stays as it is, for its words come from files at run time.
+    The modules `kept` stay as they are: the words of ``darb_rom`` come from files at run time.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    rom = _ROM_MODULE.search(verilog)
-    (directory / _ROM).write_text(rom[0] if rom else "")
+    whole, ports = "", ""
+    for name in kept:
+        module = re.search(_MODULE.format(name=name), verilog)
+        if module is not None:
+            whole += module[0]
+            ports += f"{module[1]}endmodule\n"
+            verilog = verilog.replace(module[0], "")
+    (directory / _KEPT).write_text(whole)
     # Already where yosys only wants its ports it would look for the files.
-    (directory / _STUB).write_text(f"{rom[1]}endmodule\n" if rom else "")
-    (directory / _SOURCE).write_text(_ROM_MODULE.sub("", verilog))
+    (directory / _STUB).write_text(ports)
+    (directory / _SOURCE).write_text(verilog)
     run_yosys(
         directory,
         f"read_verilog -lib {_STUB}\nread_verilog {_SOURCE}\nhierarchy -top {TOP}\n"
@@ -99,7 +105,7 @@ def build_mutants(directory: Path, mutants: Sequence[Mutant], simulator: Simulat
         return place
     place.mkdir(exist_ok=True)
     (place / NETLIST).write_bytes(netlist)
-    (place / _ROM).write_bytes((directory / _ROM).read_bytes())
+    (place / _KEPT).write_bytes((directory / _KEPT).read_bytes())
     width = (len(mutants) + 1).bit_length()
     inserted = "".join(
         f"mutate -ctrl {_CONTROL} {width} {number} {mutant.options}\n"
@@ -111,7 +117,7 @@ def build_mutants(directory: Path, mutants: Sequence[Mutant], simulator: Simulat
     text = text.replace(" // synopsys parallel_case", "")
     (place / _NETLIST).write_text(_LINT + text)
     (place / _WRAPPER).write_text(_wrapper(text, width))
-    build(place, simulator, verilog=(_NETLIST, _ROM, _WRAPPER))
+    build(place, simulator, verilog=(_NETLIST, _KEPT, _WRAPPER))
     (place / "done").touch()
     return place
 

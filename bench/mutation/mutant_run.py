@@ -63,7 +63,7 @@ class Campaign:
         self, design: Design, directory: Path, *, count: int, seed: int, simulator: Simulator
     ) -> None:
         self.design, self.directory, self._simulator = design, directory, simulator
-        self._netlist = elaborate(design.verilog, directory)
+        self._netlist = elaborate(design.verilog, directory, design.kept)
         self.mutants = draw_mutants(directory, count, seed, design.modules)
         self._place = build_mutants(directory, self.mutants, simulator)
         self.kept = directory / f"results-{self._netlist[:12]}"

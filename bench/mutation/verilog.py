@@ -7,6 +7,7 @@ that has changed meets only those mutants that the others have not noticed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -18,9 +19,9 @@ from typing import Annotated
 # Before NumPy starts threads: the benches' processes fork.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import equivalence
 import typer
 from designs import DESIGNS
-from equivalence import proof
 from mutant_run import Campaign, Fate
 from mutants import NETLIST, Mutant
 from rich.console import Console
@@ -34,13 +35,14 @@ WORKPLACE = ROOT / "build" / "mutation"
 
 def _proofs(campaign: Campaign, fates: list[Fate], jobs: int) -> list[Judged]:
     """Return every mutant's end; proofs are kept as results are."""
-    kept = campaign.kept / "proofs.json"
+    how = hashlib.sha256(Path(equivalence.__file__).read_bytes()).hexdigest()[:12]
+    kept = campaign.kept / f"proofs-{how}.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
     due = [fate.mutant for fate in fates if fate.bench is None and fate.mutant.name not in known]
 
     def prove(mutant: Mutant) -> str | None:
         place = campaign.directory / f"proof-{mutant.name}"
-        found = proof(campaign.directory / NETLIST, mutant, place)
+        found = equivalence.proof(campaign.directory / NETLIST, mutant, place)
         shutil.rmtree(place)
         return found
 

@@ -19,20 +19,26 @@ _TEXT = """## Mutants of the Verilog
 
 `make mutation` draws single changes of the generated Verilog with yosys' `mutate`, evenly over
 modules, cells, wires and bits: a bit of a cell's pin stuck at 0 or 1, inverted, or inverted where
-another bit of the cell's inputs is 0 or 1. All mutants of a design are in one netlist and one
+another bit of the pin is 0 or 1. All mutants of a design are in one netlist and one
 Verilator build, in which a file chooses one; without any the benches must pass. The benches are
-those of the suite, unchanged: `tests/hw/test_simulation.py`, `tests/hw/test_loading_simulation.py`
-and `tests/hw/test_board_frames.py` run them too. A mutant that makes the simulation run for more
-than three times the sound design's clocks is noticed, as a hang. Clocks and first contents of
-memories are not changed, and `darb_rom`, whose words come from files, only at its pins.
+those of the suite, unchanged: `tests/hw/test_simulation.py`, `tests/hw/test_loading_simulation.py`,
+`tests/hw/test_register_simulation.py` and `tests/hw/test_board_frames.py` run them too. A mutant
+that makes the simulation run for more than three times the sound design's clocks is noticed, as a
+hang. Clocks and first contents of memories are not changed, and `darb_rom`, whose words come from
+files, only at its pins.
 
 A mutant that no bench notices is harmless if yosys proves it so: with the same state and the same
 inputs, the outputs and the next state are the same, in its module alone or in the whole design, the
 contents of memories any. The others are holes in the tests, or listed below.
 
 """
-_COUNT = {"cocotb_bench": "streams", "cocotbext_bench": "packets"}
-_COUNT |= {"cocotbext_loading_bench": "loading", "board_frames_bench": "serial line"}
+_COUNT = {
+    "cocotb_bench": "streams",
+    "cocotbext_bench": "packets",
+    "cocotbext_loading_bench": "loading",
+    "cocotbext_registers_bench": "registers",
+    "board_frames_bench": "serial line",
+}
 
 
 @dataclass(frozen=True)
