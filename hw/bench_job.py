@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from darb.golden.image import Image
 from darb.golden.loading import loading_writes
-from darb.golden.memory_check import check_requests
+from darb.golden.memory_check import check_clocks, check_requests
 from darb.golden.register_map import Storage
 from darb.golden.timeline import schedule
 from darb.hw.stimulus import to_beats
@@ -101,6 +101,7 @@ def stream_job(
         "stimulus": str(directory / f"stimulus_{number}.npy"),
         "load": None,
         "checks": {},
+        "check_clocks": {},
         "observations": str(directory / f"observations_{number}.npz"),
         "progress": str(directory / "progress"),
         "beats": beats,
@@ -160,6 +161,7 @@ def image_job(
         np.save(job["load"], loading_writes(image))
     if memory_check:
         job["checks"] = check_requests(image)
+        job["check_clocks"] = check_clocks(image)
     return job
 
 

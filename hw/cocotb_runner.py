@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -20,10 +23,28 @@ from darb.hw.verilog import TOP, VERILOG
 
 BENCH = "darb.hw.cocotb_bench"
 _POLL_SECONDS = 0.2
+_WITH_ALARM = """
+import os, signal, sys
+signal.signal(signal.SIGALRM, signal.SIG_DFL)
+signal.setitimer(signal.ITIMER_REAL, float(sys.argv[1]))
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 
 
 class SimulationError(RuntimeError):
-    """The simulator failed; names its log."""
+    """The simulator failed; names its log.
+
+    Parameters
+    ----------
+    reason : str
+        What went wrong.
+    log : Path, optional
+        Where the simulator says more.
+    """
+
+    def __init__(self, reason: str, log: Path | None = None) -> None:
+        super().__init__(reason if log is None else f"{reason}; see {log}")
+        self.reason = reason
 
 
 def _runner(simulator: Simulator):
@@ -94,9 +115,17 @@ def build(
                 log_file=log,
             )
         except (SystemExit, RuntimeError, OSError) as error:
-            raise SimulationError(
-                f"{simulator.name} cannot compile: {_complaint(log)}; see {log}"
-            ) from error
+            reason = f"{simulator.name} cannot compile: {_complaint(log)}"
+            raise SimulationError(reason, log) from error
+
+
+def _limited(runner: object, seconds: float) -> None:
+    """Let what `runner` starts be killed after so many seconds; Windows has no such clock."""
+    if hasattr(signal, "SIGALRM"):
+        # An alarm outlives exec, and kills a simulator that never comes back to Python.
+        limit = [sys.executable, "-I", "-S", "-c", _WITH_ALARM, str(seconds)]
+        commands = runner._test_command
+        runner._test_command = lambda: [[*limit, *command] for command in commands()]
 
 
 def run_cocotb(
@@ -106,6 +135,7 @@ def run_cocotb(
     module: str,
     environment: dict[str, str],
     waves: bool = False,
+    seconds: float | None = None,
 ) -> None:
     """Run a cocotb test module on what `build` compiled, in `directory`, with its .mem files.
 
@@ -119,18 +149,24 @@ def run_cocotb(
         Variables that it finds.
     waves : bool
         Record every signal; `build` must have been told so too.
+    seconds : float, optional
+        After which the simulator is killed.
 
     Raises
     ------
     SimulationError
-        If a test fails or the simulator stops.
+        If a test fails or the simulator stops, or does not in the seconds that it has.
     """
     from cocotb_tools.check_results import get_results
 
     results, log = directory / "results.xml", directory / "run.log"
     results.unlink(missing_ok=True)
+    runner = _runner(simulator)
+    if seconds is not None:
+        _limited(runner, seconds)
+    began = time.monotonic()
     try:
-        _runner(simulator).test(
+        runner.test(
             test_module=module,
             hdl_toplevel=TOP,
             hdl_toplevel_lang="verilog",
@@ -144,11 +180,12 @@ def run_cocotb(
         )
         tests, failures = get_results(results)
     except (SystemExit, RuntimeError, OSError) as error:
-        raise SimulationError(
-            f"{simulator.name} stopped before the end: {_complaint(log)}; see {log}"
-        ) from error
+        reason = f"{simulator.name} stopped before the end: {_complaint(log)}"
+        if seconds is not None and time.monotonic() - began >= seconds and not results.is_file():
+            reason = f"{simulator.name} did not end in {seconds:g} s"
+        raise SimulationError(reason, log) from error
     if failures or not tests:
-        raise SimulationError(f"the bench failed: {_complaint(log)}; see {log}")
+        raise SimulationError(f"the bench failed: {_complaint(log)}", log)
 
 
 def run_bench(
@@ -189,6 +226,7 @@ def run_images(
     memory_check: bool = False,
     waves: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    seconds: float | None = None,
 ) -> list[dict[str, NDArray]]:
     """Run the bench on one image after another, in one simulation; returns what it saw of each.
 
@@ -205,6 +243,8 @@ def run_images(
         See `image_job`.
     waves, progress
         See `darb.hw.simulation.simulate`.
+    seconds : float, optional
+        See `run_cocotb`.
 
     Raises
     ------
@@ -217,7 +257,7 @@ def run_images(
         )
         for number, (image, vectors, disturbance) in enumerate(runs)
     ]
-    return run_jobs(directory, simulator, jobs, waves=waves, progress=progress)
+    return run_jobs(directory, simulator, jobs, waves=waves, progress=progress, seconds=seconds)
 
 
 def run_jobs(
@@ -227,6 +267,7 @@ def run_jobs(
     *,
     waves: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    seconds: float | None = None,
 ) -> list[dict[str, NDArray]]:
     """Run the bench on one job after another, in one simulation; returns what it saw of each.
 
@@ -239,6 +280,8 @@ def run_jobs(
         Of `darb.hw.bench_job.stream_job`.
     waves, progress
         See `darb.hw.simulation.simulate`.
+    seconds : float, optional
+        See `run_cocotb`.
 
     Raises
     ------
@@ -256,7 +299,14 @@ def run_jobs(
     def body() -> None:
         environment = {JOB_VARIABLE: str(directory / "job.json")}
         try:
-            run_cocotb(directory, simulator, module=BENCH, environment=environment, waves=waves)
+            run_cocotb(
+                directory,
+                simulator,
+                module=BENCH,
+                environment=environment,
+                waves=waves,
+                seconds=seconds,
+            )
         except SimulationError as error:
             failure.append(error)
 

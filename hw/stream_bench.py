@@ -18,6 +18,8 @@ from darb.hw.register_access import RegisterAccess
 
 _RESET_CLOCKS = 4
 _PROGRESS_VECTORS = 50
+_CHECK_START = 16
+"""Clocks for a memory check to begin and to be seen to end."""
 
 
 class _Chance:
@@ -98,7 +100,13 @@ class StreamBench:
         self.restart()
 
     async def memory_crcs(self) -> dict[str, int]:
-        """Halt the engine, let it check its memories, let it go; returns the CRC of each."""
+        """Halt the engine, let it check its memories, let it go; returns the CRC of each.
+
+        Raises
+        ------
+        AssertionError
+            If a check does not end; names the memory.
+        """
         if not self.job["checks"]:
             return {}
         self._rest()
@@ -106,8 +114,13 @@ class StreamBench:
         await self.registers.write([(control, 1 << CONTROL["halt"])])
         for name, request in self.job["checks"].items():
             await self.registers.write([(CHECK_REGISTERS["check"], request)])
-            while await self.registers.read(CHECK_REGISTERS["check"]):
-                pass
+            # A read passes a clock or more.
+            reads = self.job["check_clocks"][name] + _CHECK_START
+            for _ in range(reads):
+                if not await self.registers.read(CHECK_REGISTERS["check"]):
+                    break
+            else:
+                raise AssertionError(f"the check of {name} is at work after {reads} reads")
             found[name] = await self.registers.read(CHECK_REGISTERS["check_crc"])
         await self.registers.write([(control, 0)])
         return found

@@ -12,6 +12,7 @@ from random_networks import random_network, random_vectors, reference
 from darb.golden import (
     ImageError,
     OutputMode,
+    Storage,
     fit_config,
     pack,
     read_image,
@@ -19,7 +20,7 @@ from darb.golden import (
     write_image,
 )
 from darb.hw import Disturbance, SimulationError, generate, simulate
-from darb.hw.cocotb_runner import build, run_bench, run_cocotb
+from darb.hw.cocotb_runner import build, run_bench, run_cocotb, run_images
 from darb.hw.simulation import compare
 from darb.hw.simulators import find_simulator
 from darb.hw.stimulus import to_beats
@@ -294,3 +295,19 @@ def test_a_simulator_that_fails_names_its_log(small, tmp_path):
         SimulationError, match=r"icarus cannot compile: .*syntax error; see .*build\.log"
     ):
         build(tmp_path / "build", tool)
+
+
+@pytest.mark.icarus
+def test_a_simulator_stuck_in_one_clock_is_killed(small, tmp_path):
+    tool = find_simulator("icarus")
+    generate(small, tmp_path / "build")
+    verilog = tmp_path / "build" / "engine.v"
+    text = verilog.read_text()
+    inside = text.index(";", text.index("module darb_engine")) + 1
+    loop = " reg stuck = 0; initial forever #0 stuck = ~stuck;"
+    verilog.write_text(text[:inside] + loop + text[inside:])
+    build(tmp_path / "build", tool)
+    image = read_image(small)
+    runs = [(image, np.zeros((1, 9), dtype=int), Disturbance())]
+    with pytest.raises(SimulationError, match=r"^icarus did not end in 1 s; see .*run\.log$"):
+        run_images(tmp_path / "build", tool, runs, storage=Storage.ROM, seconds=1)
