@@ -112,7 +112,7 @@ def port_manifest(
     image: Image, storage: Storage = Storage.ROM, *, memory_check: bool = False
 ) -> dict:
     """Return what a person who instantiates the engine needs to know, as JSON values."""
-    config, crcs = image.config, memory_crcs(image)
+    config = image.config
     segments = image.layers[0].segments(config.lanes)
     manifest = {
         "top": TOP,
@@ -144,6 +144,7 @@ def port_manifest(
     if memory_check or storage is Storage.RAM:
         manifest["control_bits"] = CONTROL
     if memory_check:
+        crcs = memory_crcs(image)
         manifest["registers"] |= {
             name: f"0x{address:02x}" for name, address in CHECK_REGISTERS.items()
         }

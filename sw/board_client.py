@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -227,12 +228,12 @@ class BoardClient:
     def check(
         self, image: Image, *, progress: Progress | None = None
     ) -> dict[str, tuple[int, int]]:
-        """Let the engine compute the CRC-32 of its memories; it is halted meanwhile.
+        """Let the engine compute the CRC-32 of its memories; it is halted meanwhile, and goes on.
 
         Parameters
         ----------
         image : Image
-            As the engine holds it.
+            As the engine should hold it, of the engine's own config.
         progress : callable, optional
             Called with memories done and memories in all.
 
@@ -250,7 +251,13 @@ class BoardClient:
         expected = memory_crcs(image)
         requests = check_requests(image)
         payloads = [(Command.CHECK, struct.pack("<I", word)) for word in requests.values()]
-        replies = self._exchange(payloads, progress)
+        try:
+            replies = self._exchange(payloads, progress)
+        except BaseException:
+            # A board that does not answer cannot be let go either.
+            with suppress(BoardError):
+                self.boot()
+            raise
         self.boot()
         found = [self._words(reply, 1, "a CRC")[0] for reply in replies]
         return {name: (crc, expected[name]) for name, crc in zip(requests, found, strict=True)}

@@ -13,9 +13,14 @@ from darb.golden.engine_model import EngineModel
 from darb.golden.image import Image
 from darb.golden.register_map import Storage
 from darb.golden.timeline import schedule
-from darb.sw.board_client import BoardClient, fit_image
+from darb.sw.board_client import BoardClient, BoardIdentity, fit_image
+from darb.sw.frame_link import BoardError
 
 Progress = Callable[[str, int, int], None]
+
+
+class FlippedBitsError(BoardError):
+    """A memory of the engine does not hold what was put into it; names it, and the way out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +40,8 @@ class BoardRun:
         Requests that were sent again; then the board may have counted more.
     seconds : float
         For all vectors, with both ways over the serial port.
-    flipped : tuple of str, optional
-        The memories whose CRC was not the image's before the run; None where none was asked for.
+    memories_checked : bool
+        Every image memory was found to hold the image's words before the run.
     """
 
     image: Image
@@ -47,7 +52,7 @@ class BoardRun:
     predicted_cycles: int
     repeats: int
     seconds: float
-    flipped: tuple[str, ...] | None = None
+    memories_checked: bool = False
 
     @property
     def mismatches(self) -> int:
@@ -70,7 +75,7 @@ def run_on_board(
     image: Image,
     inputs: NDArray[np.integer],
     *,
-    check: bool = False,
+    memory_check: bool = False,
     progress: Progress | None = None,
 ) -> BoardRun:
     """Run `inputs` on `board`, which is loaded first where it can be and holds another image.
@@ -81,7 +86,7 @@ def run_on_board(
         Entered.
     image : Image
     inputs : ndarray of int, shape (B, N)
-    check : bool
+    memory_check : bool
         Let the engine compute the CRC of its memories first.
     progress : callable, optional
         Called with ``load``, ``check`` or ``run``, what is done and how much there is.
@@ -90,6 +95,9 @@ def run_on_board(
     ------
     ValueError
         If image or inputs do not fit.
+    FlippedBitsError
+        If `memory_check` finds a memory that does not hold the image's words. An engine of storage
+        `ram` is loaded again then.
     BoardError
         See `BoardClient`.
     """
@@ -98,14 +106,16 @@ def run_on_board(
         return None if progress is None else lambda done, total: progress(name, done, total)
 
     identity = board.identify()
+    if not identity.booted:
+        # Somebody has halted the engine and gone.
+        board.boot()
+        identity = board.identify()
     if identity.storage is Storage.RAM:
         image = fit_image(image, identity.config)
         if not identity.ready or identity.digest != image.digest:
             image = board.load(image, progress=stage("load"))
-    flipped = None
-    if check:
-        crcs = board.check(image, progress=stage("check"))
-        flipped = tuple(name for name, (found, expected) in crcs.items() if found != expected)
+    if memory_check:
+        _check_memories(board, identity, image, stage("check"))
     before, repeats = board.counters(), board.repeats
     began = time.perf_counter()
     outputs = board.infer(image, inputs, progress=stage("run"))
@@ -121,5 +131,31 @@ def run_on_board(
         predicted_cycles=schedule(image).cycles * len(outputs),
         repeats=board.repeats - repeats,
         seconds=seconds,
-        flipped=flipped,
+        memories_checked=memory_check,
+    )
+
+
+def _check_memories(
+    board: BoardClient,
+    identity: BoardIdentity,
+    image: Image,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Refuse to go on with memories that do not hold the words of `image`."""
+    if not identity.ready or identity.digest != image.digest:
+        # It holds something else, and nothing of that could be right; `infer` tells.
+        return
+    crcs = board.check(image, progress=progress)
+    flipped = [name for name, (found, expected) in crcs.items() if found != expected]
+    if not flipped:
+        return
+    names = ", ".join(flipped)
+    if identity.storage is Storage.RAM:
+        board.load(image)
+        raise FlippedBitsError(
+            f"bits had flipped in {names} of the board on {board.port}: the image was loaded "
+            "again, run once more"
+        )
+    raise FlippedBitsError(
+        f"bits have flipped in {names} of the board on {board.port}: program its bitstream again"
     )

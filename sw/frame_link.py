@@ -28,8 +28,7 @@ _SETTLE_SECONDS = 2 * SILENCE_SECONDS
 # Errors of the line: the request was not carried out, and may be sent again.
 _TRANSIENT = {ErrorCode.CRC, ErrorCode.TOO_LONG, ErrorCode.TIMEOUT, ErrorCode.OVERRUN}
 _MEANING = {
-    ErrorCode.UNKNOWN_COMMAND: "does not know the command; a check needs a bitstream built with "
-    "--memory-check",
+    ErrorCode.UNKNOWN_COMMAND: "does not know the command",
     ErrorCode.BAD_LENGTH: "expects another length of the payload",
     ErrorCode.NOT_READY: "holds no image that it can run, or its engine gives no result",
     ErrorCode.REFUSED: "refuses the write; an engine of storage rom is not to be loaded",
@@ -176,8 +175,11 @@ class FrameLink:
             if code in _TRANSIENT or code not in _MEANING or reply.tag != request.tag:
                 name = ErrorCode(code).name if code in set(ErrorCode) else f"{code}"
                 raise _BrokenReply(f"it tells error {name.lower()}")
+            meaning = _MEANING[code]
+            if (request.command, code) == (Command.CHECK, ErrorCode.UNKNOWN_COMMAND):
+                meaning += ": build its bitstream with --memory-check"
             command = Command(request.command).name.lower()
-            raise BoardError(f"the board on {self.port}, asked to {command}, {_MEANING[code]}")
+            raise BoardError(f"the board on {self.port}, asked to {command}, {meaning}")
         if (reply.command, reply.tag) != (request.command | REPLY, request.tag):
             raise _BrokenReply(
                 f"a reply 0x{reply.command:02x} with tag {reply.tag} instead of tag {request.tag}"

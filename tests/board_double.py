@@ -96,6 +96,7 @@ class BoardDouble:
         elif command == Command.LOAD:
             payload = b""
             self.registers["status"] = 0
+            self.flipped = set()
         elif command == Command.CHECK:
             if not self.memory_check:
                 return error(ErrorCode.UNKNOWN_COMMAND)

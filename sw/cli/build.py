@@ -79,20 +79,19 @@ def build(
         show("draw", 0, 1)
         draw_placement(output)
         show("draw", 1, 1)
-    _show(report, directory, output, target, baud)
+    options = "" if baud is None else f" --baud {baud}"
+    options += " --memory-check" if memory_check else ""
+    _show(report, directory, output, target, options)
 
 
-def _show(
-    report: BuildReport, directory: Path, output: Path, board: Board, baud: int | None
-) -> None:
+def _show(report: BuildReport, directory: Path, output: Path, board: Board, options: str) -> None:
     from darb.sw.cli.screen import show_next, show_table
 
-    option = "" if baud is None else f" --baud {baud}"
     show_table(report.to_rows(), title=f"Build for {report.title}")
     show_next(
         f"Bitstream: {output / report.bitstream}   Report: {output / 'report.md'}   "
         f"Picture: {output / 'placement.png'}",
         "Next:",
         f"  {board.program} {output / report.bitstream}",
-        f"  darb run {directory} --port PORT{option}",
+        f"  darb run {directory} --port PORT{options}",
     )

@@ -90,12 +90,16 @@ def generate(
         show("generate", 1, 1)
     files = ", ".join(sorted(path.name for path in output.iterdir()))
     option = "" if storage is StorageChoice.ROM else f" --storage {storage}"
-    show_next(f"Wrote {output}: {files}", *_next_steps(board, directory, output, option))
+    further = " --memory-check" if memory_check else ""
+    show_next(f"Wrote {output}: {files}", *_next_steps(board, directory, output, option, further))
 
 
-def _next_steps(board: str | None, directory: Path, output: Path, option: str) -> list[str]:
+def _next_steps(
+    board: str | None, directory: Path, output: Path, option: str, further: str
+) -> list[str]:
     if board is None:
         return [f"Next: darb simulate {directory}{option}"]
     if (output / "build.tcl").exists():
         return [f"Next: cd {output} && vivado -mode batch -source build.tcl"]
-    return [f"Next: sh {output / 'build.sh'}, or darb build {directory} --board {board} -o OUT"]
+    build = f"darb build {directory} --board {board}{further} -o OUT"
+    return [f"Next: sh {output / 'build.sh'}, or {build}"]

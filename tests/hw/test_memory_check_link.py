@@ -14,6 +14,8 @@ from darb.golden.frame import REPLY, Command, ErrorCode, Frame
 from darb.hw.board_core import BoardCore
 from darb.hw.stimulus import to_beats
 
+MOST_CLOCKS = 20_000
+
 
 def ask(core, frames):
     """Send frames, each after the reply to the one before; return the replies."""
@@ -24,8 +26,11 @@ def ask(core, frames):
         await ctx.tick().repeat(50)
         for number, frame in enumerate(frames):
             await drive(ctx, core.uart_rx, levels(frame.encode()), DIVISOR)
+            clocks = 0
             while len(frames_in(heard)[0]) <= number:
+                assert clocks < MOST_CLOCKS, f"no reply to frame {number}"
                 await ctx.tick().repeat(DIVISOR)
+                clocks += DIVISOR
 
     async def ear(ctx):
         await listen(ctx, core.uart_tx, DIVISOR, heard)

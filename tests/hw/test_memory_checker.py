@@ -124,8 +124,9 @@ def test_what_it_refuses():
         for clocks in range(1, 20):
             await ctx.tick().repeat(clocks)
             ctx.set(checker.i.halt, 0)
-            await ctx.tick()
+            # The engine reads in the same clock.
             assert not ctx.get(checker.o.active)
+            await ctx.tick()
             for _ in range(20):
                 assert not ctx.get(checker.o.en)
                 await ctx.tick()
@@ -211,6 +212,49 @@ def test_an_engine_knows_its_image_and_any_flipped_bit_of_it(storage, ks):
             raise AssertionError("the engine does not boot again")
 
         run_engine(engine, bench)
+
+
+def test_an_engine_that_is_let_go_in_mid_check_is_as_out_of_reset():
+    image, rng = small_image(6), random.Random(6)
+    requests = list(check_requests(image).values())
+    engine = AxiEngine(config=image.config, memories=image.memories, memory_check=True)
+    digest = int(image.digest, 16)
+
+    async def bench(ctx):
+        ctx.set(engine.aresetn, 1)
+        control, check = REGISTERS["control"], CHECK_REGISTERS["check"]
+        for number in range(30):
+            assert await write(ctx, engine, control, HALT, 0b1111, rng) == OKAY
+            word = requests[number % len(requests)]
+            assert await write(ctx, engine, check, word, 0b1111, rng) == OKAY
+            assert await write(ctx, engine, control, 0, 0b1111, rng) == OKAY
+            await ctx.tick().repeat(10)
+            assert await read(ctx, engine, check, rng) == (0, OKAY)
+            found = [await read(ctx, engine, REGISTERS[f"digest_{n}"], rng) for n in range(3)]
+            assert found == [(digest >> 32 * n & 0xFFFFFFFF, OKAY) for n in range(3)]
+            assert await read(ctx, engine, REGISTERS["status"], rng) == (1, OKAY)
+
+    run_engine(engine, bench)
+
+
+def test_a_request_is_written_whole():
+    image, rng = small_image(7), random.Random(7)
+    engine = AxiEngine(config=image.config, memories=image.memories, memory_check=True)
+    word = check_requests(image)["rows"]
+
+    async def bench(ctx):
+        ctx.set(engine.aresetn, 1)
+        control, check = REGISTERS["control"], CHECK_REGISTERS["check"]
+        assert await write(ctx, engine, check, word, 0b1111, rng) == SLVERR
+        assert await write(ctx, engine, control, HALT, 0b1111, rng) == OKAY
+        for strobe in range(15):
+            assert await write(ctx, engine, check, word, strobe, rng) == SLVERR
+            assert await read(ctx, engine, check, rng) == (0, OKAY)
+        assert await write(ctx, engine, CHECK_REGISTERS["check_crc"], word, 0b1111, rng) == SLVERR
+        assert await write(ctx, engine, check, word, 0b1111, rng) == OKAY
+        assert await write(ctx, engine, check, word, 0b1111, rng) == SLVERR
+
+    run_engine(engine, bench)
 
 
 def run_engine(engine, bench):
