@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import platform
 import shutil
 import signal
@@ -13,22 +14,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
+from darb.hw.fuzzing.case import FuzzCase
 from darb.hw.fuzzing.case_file import Reproduction
-from darb.hw.fuzzing.comparison import Tools, check_case
+from darb.hw.fuzzing.comparison import FuzzingError, Mismatch, Tools, check_case
 from darb.hw.fuzzing.random_case import random_case
 from darb.hw.fuzzing.shrinking import shrink
 
 SHRINK_SECONDS = 120.0
 _POLL_SECONDS = 0.5
-
-
-class FuzzingError(RuntimeError):
-    """The campaign could not go on; says why."""
 
 
 @dataclass(frozen=True)
@@ -105,19 +103,41 @@ def try_case(
     scratch : Path
         A directory to work in.
     shrink_seconds : float
+
+    Raises
+    ------
+    FuzzingError
+        If the case cannot be drawn, or the machine fails.
     """
-    case = random_case(seed, index)
+    try:
+        case = random_case(seed, index)
+    except Exception as error:
+        raise FuzzingError(
+            f"case {index} of seed {seed} cannot be drawn: {type(error).__name__}: {error}"
+        ) from error
     verdict = check_case(case, tools, scratch)
     counts = Counter(networks=len(case.networks), runs=len(case.runs), vectors=verdict.vectors)
     clocks, failure = Counter(verdict.clocks), None
     if verdict.mismatches:
-        smaller = shrink(case, verdict.mismatches, tools, seconds=shrink_seconds, scratch=scratch)
-        # Once more by every party: which of them agree says where to look.
-        found = tuple(check_case(smaller, tools, scratch).mismatches)
-        if not found:
-            smaller, found = case, tuple(verdict.mismatches)
+        found = tuple(verdict.mismatches)
+        smaller, found = _shrunk(case, found, tools, scratch, shrink_seconds)
         failure = Reproduction(smaller, seed, index, found, tool_versions(tools))
     return CaseResult(index, counts, clocks, failure)
+
+
+def _shrunk(
+    case: FuzzCase, found: tuple[Mismatch, ...], tools: Tools, scratch: Path, seconds: float
+) -> tuple[FuzzCase, tuple[Mismatch, ...]]:
+    """Return the smaller case with its mismatches; those of a case that fails but once say so."""
+    try:
+        smaller = shrink(case, found, tools, seconds=seconds, scratch=scratch)
+        for each in dict.fromkeys((smaller, case)):
+            # Once more by every party: which of them agree says where to look.
+            if again := check_case(each, tools, scratch).mismatches:
+                return each, tuple(again)
+    except FuzzingError:
+        return case, found
+    return case, tuple(replace(each, detail=f"{each.detail}; not seen again") for each in found)
 
 
 def fuzz(
@@ -128,6 +148,7 @@ def fuzz(
     most_cases: int | None = None,
     jobs: int = 1,
     progress: Callable[[float, Campaign], None] | None = None,
+    found: Callable[[Reproduction], None] | None = None,
 ) -> Campaign:
     """Try case 0, 1, 2 ... of a seed until time is over, or one fails.
 
@@ -145,11 +166,13 @@ def fuzz(
         Processes; 1 is this one.
     progress : callable, optional
         Called with the seconds that have passed and the campaign.
+    found : callable, optional
+        Called with each failure as soon as it is shrunk.
 
     Raises
     ------
     FuzzingError
-        If a process ends by itself.
+        If a case cannot be drawn, the machine fails, or a process ends by itself.
     """
     campaign, began = Campaign(seed, tool_versions(tools)), time.monotonic()
     indices = itertools.count() if most_cases is None else iter(range(most_cases))
@@ -171,6 +194,8 @@ def fuzz(
         results = _in_turn if jobs == 1 else _in_processes
         for result in results(remaining(), (seed, tools, scratch), jobs, tell):
             campaign.add(result)
+            if found is not None and result.failure is not None:
+                found(result.failure)
             tell()
     tell()
     return campaign
@@ -205,34 +230,48 @@ def _in_processes(
                 return
             done, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
             tell()
-            try:
-                yield from [future.result() for future in done]
-            except BrokenProcessPool:
-                raise FuzzingError(
-                    "a process of the fuzzer ended by itself, perhaps for want of memory"
-                ) from None
+            # What was found comes before what ends the campaign.
+            for future in sorted(done, key=lambda each: each.exception() is not None):
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    raise FuzzingError(
+                        "a process of the fuzzer ended by itself, perhaps for want of memory"
+                    ) from None
 
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Give fresh processes; whatever ends the body early ends them too."""
+    """Give fresh processes; whatever ends the body early ends them and all that they started."""
     others = multiprocessing.active_children()
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, _ignore_interrupts)
+    pool = ProcessPoolExecutor(jobs, context, _stand_alone)
     try:
         yield pool
     except BaseException:
         for process in multiprocessing.active_children():
             if process not in others:
-                process.terminate()
+                _end(process)
         raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    # A terminal interrupts every process; the first one tells the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _stand_alone() -> None:
+    """Leave interrupts to the first process, which ends this one's group."""
+    # Not SIG_IGN, which exec would hand down to compilers and simulators.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
+
+
+def _end(process: multiprocessing.Process) -> None:
+    """End a process of the pool and whatever it runs, so that nothing goes on writing."""
+    if hasattr(os, "killpg"):
+        # A process that is only starting has no group yet, and runs nothing.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 @contextmanager

@@ -42,7 +42,7 @@ class FuzzCase:
     Parameters
     ----------
     config : EngineConfig
-        Holds each of the networks.
+        Such that it holds each of the networks: `images` refuses what it does not.
     storage : Storage
         With `ram` the networks are loaded one after the other, in one simulation; with `rom` each
         has a simulation of its own, of the same Verilog.
@@ -54,6 +54,8 @@ class FuzzCase:
 
     Raises
     ------
+    TypeError
+        If `memory_check` is no bool.
     ValueError
         If there is no run, or one names no network or no vector, or vectors that do not fit it.
     """
@@ -65,6 +67,8 @@ class FuzzCase:
     memory_check: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.memory_check, bool):
+            raise TypeError(f"memory_check must be a bool, not {self.memory_check!r}")
         if not self.runs:
             raise ValueError("a case must have at least one run, not ()")
         for number, run in enumerate(self.runs):

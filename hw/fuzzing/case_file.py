@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from darb.golden.config import EngineConfig
 from darb.golden.network import IntegerLayer, IntegerNetwork
@@ -78,10 +79,18 @@ def _network_values(network: IntegerNetwork) -> dict:
     }
 
 
+def _integers(name: str, values: list) -> NDArray[np.int64]:
+    """Return an array of what must be integers; numpy would cut the others without a word."""
+    kind = np.array(values).dtype
+    if np.size(values) and kind.kind not in "iuO":
+        raise TypeError(f"{name} must be integers, not {kind}")
+    return np.array(values, dtype=np.int64)
+
+
 def _network(values: dict) -> IntegerNetwork:
     layers = []
     for each in values["layers"]:
-        arrays = {name: np.array(each[name], dtype=np.int64) for name in _ARRAYS}
+        arrays = {name: _integers(name, each[name]) for name in _ARRAYS}
         patterns = tuple(Pattern(*pair) for pair in each["patterns"])
         layers.append(IntegerLayer(**{**each, **arrays, "patterns": patterns}))
     return IntegerNetwork(**{**values, "layers": tuple(layers)})
@@ -133,7 +142,7 @@ def read_case(path: Path) -> Reproduction:
     """
     try:
         values = json.loads(path.read_text())
-    except ValueError:
+    except (RecursionError, ValueError):
         values = None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ValueError(f"{path} must be a file that darb fuzz wrote, of format {FORMAT!r}")
@@ -146,7 +155,7 @@ def read_case(path: Path) -> Reproduction:
                 tuple(
                     FuzzRun(
                         run["network"],
-                        np.array(run["vectors"], dtype=np.int64),
+                        _integers("vectors", run["vectors"]),
                         Disturbance(**run["disturbance"]),
                     )
                     for run in values["runs"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ from darb.golden.network import IntegerNetwork
 from darb.golden.reference import reference
 from darb.golden.register_map import Storage
 from darb.hw.amaranth_simulation import run_in_amaranth
-from darb.hw.cocotb_runner import build, run_images
+from darb.hw.cocotb_runner import SimulationError, build, run_images
 from darb.hw.fuzzing.case import FuzzCase
 from darb.hw.simulation import compare
 from darb.hw.simulators import SIMULATORS, Simulator, find_simulator
@@ -31,12 +32,20 @@ from darb.hw.verilog import VERILOG, generate_verilog
 AMARANTH = "amaranth"
 GOLDEN = "golden"
 ARITHMETIC = "arithmetic"
-"""The party that is no simulator: matrix products of Python integers."""
+"""The party that is no simulator: dense matrix products, requantised in Python integers."""
 PARTIES = (AMARANTH, *SIMULATORS)
 """Simulators that a case can be run in."""
 
 Tools = Mapping[str, Simulator | None]
 """Simulators by name; Amaranth's needs nothing."""
+SIMULATOR_SECONDS = 600.0
+"""After which a simulator is killed; a case takes seconds."""
+_DIFFERENCES = ("outputs", "clocks", "memories")
+_VARYING = re.compile(r"0x[0-9a-f]+|\b[01xzXZ]+\b|-?\d+")
+
+
+class FuzzingError(RuntimeError):
+    """The fuzzer could not go on; says why."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,8 @@ class Mismatch:
         ``outputs``, ``clocks`` (or registers), ``memories``, or the kind of exception that it
         fails with.
     detail : str
-        For a person: in which run, how many vectors, what the simulator said.
+        For a person: in which run, how many vectors, what the simulator said. No path of a
+        directory that is gone later.
     """
 
     party: str
@@ -59,11 +69,15 @@ class Mismatch:
     detail: str
 
     def is_like(self, other: Mismatch) -> bool:
-        """Return whether the same party differs in the same way."""
-        return (self.party, self.kind) == (other.party, other.kind)
+        """Return whether the same party differs in the same way, or says the same but numbers."""
+        return self._likeness() == other._likeness()
+
+    def _likeness(self) -> tuple[str, str, str]:
+        said = "" if self.kind in _DIFFERENCES else _VARYING.sub("N", self.detail)
+        return self.party, self.kind, said
 
     def __str__(self) -> str:
-        if self.kind in ("outputs", "clocks", "memories"):
+        if self.kind in _DIFFERENCES:
             return f"{self.party} and {GOLDEN} differ in {self.kind}: {self.detail}"
         return f"{self.party} fails: {self.kind}: {self.detail}"
 
@@ -105,7 +119,7 @@ def find_tools(parties: tuple[str, ...]) -> dict[str, Simulator | None]:
 def plain_outputs(
     network: IntegerNetwork, vectors: NDArray[np.int64], mode: OutputMode
 ) -> NDArray[np.int64]:
-    """Return what an engine must send, by matrix products of Python integers."""
+    """Return what an engine must send, by dense matrix products."""
     outputs = reference(network, vectors, raw=mode is not OutputMode.ACTIVATIONS)
     if mode is OutputMode.ARGMAX:
         return np.array([[row.index(max(row))] for row in outputs.tolist()], dtype=np.int64)
@@ -122,6 +136,11 @@ def check_case(case: FuzzCase, tools: Tools, scratch: Path | None = None) -> Ver
         Of `find_tools`; without any the golden model is held against plain arithmetic alone.
     scratch : Path, optional
         A directory to work in; by default the system's for temporary files.
+
+    Raises
+    ------
+    FuzzingError
+        If memory or a file fails, which says nothing of the case.
     """
     verdict = Verdict(vectors=sum(len(run.vectors) for run in case.runs))
     with _failures(verdict, GOLDEN):
@@ -133,7 +152,7 @@ def check_case(case: FuzzCase, tools: Tools, scratch: Path | None = None) -> Ver
         verilog = None
         for party, tool in tools.items():
             verdict.clocks[party] = 0
-            with _failures(verdict, party):
+            with _failures(verdict, party, directory / party):
                 if tool is None:
                     simulate = _in_amaranth(case, directory / party)
                 else:
@@ -148,12 +167,23 @@ def check_case(case: FuzzCase, tools: Tools, scratch: Path | None = None) -> Ver
 
 
 @contextmanager
-def _failures(verdict: Verdict, party: str) -> Iterator[None]:
-    """Note an exception: whatever is drawn is valid, so any is a finding."""
+def _failures(verdict: Verdict, party: str, directory: Path | None = None) -> Iterator[None]:
+    """Note an exception: whatever is drawn is valid, so any is a finding but those of the machine.
+
+    `directory` is the party's own; its path is left out.
+    """
     try:
         yield
     except Exception as error:
-        detail = " ".join(str(error).split())
+        for cause in (error, error.__cause__):
+            if isinstance(cause, OSError | MemoryError):
+                reason = f"{type(cause).__name__}: {cause}"
+                raise FuzzingError(f"the fuzzer could not go on: {party}: {reason}") from error
+        detail = " ".join(
+            (error.reason if isinstance(error, SimulationError) else str(error)).split()
+        )
+        if directory is not None:
+            detail = detail.replace(f"{directory}/", "")
         verdict.mismatches.append(Mismatch(party, type(error).__name__, detail))
 
 
@@ -199,6 +229,7 @@ def _in_verilog(case: FuzzCase, directory: Path, tool: Simulator, verilog: str) 
             case.session_runs(numbers),
             storage=case.storage,
             memory_check=case.memory_check,
+            seconds=SIMULATOR_SECONDS,
         )
 
     return simulate

@@ -15,6 +15,7 @@ from darb.golden.random_config import common_config
 from darb.golden.register_map import Storage
 from darb.hw.bench_job import Disturbance
 from darb.hw.fuzzing.case import FuzzCase, FuzzRun
+from darb.hw.fuzzing.random_case import with_last_relu
 
 _FEW = 8
 Move = Callable[[], FuzzCase]
@@ -119,9 +120,16 @@ def _config_moves(case: FuzzCase) -> Iterator[Move]:
     if config.index_word_bits > max(1, largest):
         pins.append({"index_word_bits": max(1, largest)})
     if config.output_mode is not OutputMode.ACCUMULATORS:
-        pins.append({"output_mode": OutputMode.ACCUMULATORS})
+        yield lambda: _with_accumulators(case)
     for pinned in pins:
         yield lambda pinned=pinned: _changed(replace(case, config=_fitted(case, **pinned)), case)
+
+
+def _with_accumulators(case: FuzzCase) -> FuzzCase:
+    """Return a case that sends accumulators, which no last layer's ReLU is applied to."""
+    plain = tuple(with_last_relu(network, relu=False) for network in case.networks)
+    case = replace(case, networks=plain)
+    return replace(case, config=_fitted(case, output_mode=OutputMode.ACCUMULATORS))
 
 
 def _changed(smaller: FuzzCase, case: FuzzCase) -> FuzzCase:

@@ -1,4 +1,4 @@
-"""Random cases: case `index` of a seed is the same on every machine, in any run."""
+"""Random cases: case `index` of a seed is the same in any run, for one version of NumPy."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def random_case(seed: int, index: int) -> FuzzCase:
     Parameters
     ----------
     seed, index : int
-        Not negative; together they say everything.
+        Not negative; together they say everything, for one version of NumPy.
     """
     rng = np.random.default_rng([seed, index])
     shapes = [shape for shape in _SHAPES if shape[0] * shape[1] <= _MOST_MULTIPLIERS]

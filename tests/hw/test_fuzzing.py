@@ -1,45 +1,31 @@
 """The fuzzer: its cases, that it finds what was broken on purpose, and makes it small."""
 
 import dataclasses
-import json
 import sys
 from collections import Counter
 
 import numpy as np
 import pytest
-from random_networks import random_network
+from fuzz_cases import AMARANTH, as_text, by_attempts, lessened, small_case
 from seeded_bug import seeded_bug
 
 import darb.golden.engine_model
 import darb.golden.packer
 import darb.hw.engine
+import darb.hw.fuzzing.campaign
 import darb.hw.fuzzing.comparison
-from darb.golden import OutputMode, Pattern, Storage, fit_config, memory_crcs
-from darb.golden.fixed_point import requantize
+from darb.golden import OutputMode, Storage, memory_crcs
 from darb.hw import Disturbance
-from darb.hw.fuzzing.campaign import FuzzingError, fuzz
-from darb.hw.fuzzing.case import FuzzCase, FuzzRun
-from darb.hw.fuzzing.case_file import Reproduction, read_case, write_case
-from darb.hw.fuzzing.comparison import Mismatch, check_case, find_tools
-from darb.hw.fuzzing.moves import moves
+from darb.hw.fuzzing.campaign import fuzz
+from darb.hw.fuzzing.case import FuzzRun
+from darb.hw.fuzzing.case_file import read_case, write_case
+from darb.hw.fuzzing.comparison import check_case, find_tools
 from darb.hw.fuzzing.random_case import random_case
-from darb.hw.fuzzing.shrinking import shrink
-
-AMARANTH = {"amaranth": None}
 
 
-def small_case(**changes):
-    network = random_network(np.random.default_rng(1), [5, 4, 3], ks=(0, 1), lanes=2)
-    network = dataclasses.replace(network, input_scale=1.0, output_scales=())
-    config = fit_config(network, lanes=2, rows=2)
-    vectors = np.random.default_rng(2).integers(-128, 128, (3, 5))
-    runs = (FuzzRun(0, vectors, Disturbance()),)
-    return dataclasses.replace(FuzzCase(config, Storage.ROM, (network,), runs), **changes)
-
-
-def as_text(case, path):
-    write_case(path, Reproduction(case, 0, 0, (), {}))
-    return path.read_text()
+@pytest.fixture(autouse=True)
+def _shrinks_by_attempts(monkeypatch):
+    monkeypatch.setattr(darb.hw.fuzzing.campaign, "shrink", by_attempts)
 
 
 def test_a_case_is_the_same_each_time_and_another_for_each_seed_and_index(tmp_path):
@@ -125,10 +111,6 @@ def test_a_memory_that_is_not_the_images_is_noticed(monkeypatch):
     assert str(mismatch) == "amaranth and golden differ in memories: run 0, CRC of rows"
 
 
-def lessened(sums, multiplier, shift, *, bits, relu):
-    return requantize(sums, multiplier, shift, bits=bits, relu=relu) - (shift == 1)
-
-
 def test_a_bug_of_the_golden_model_is_found_and_made_small(monkeypatch, tmp_path):
     monkeypatch.setattr(darb.golden.engine_model, "requantize", lessened)
     (failure,) = fuzz(0, {}, seconds=600, most_cases=20).failures
@@ -169,7 +151,7 @@ def test_a_clock_that_golden_forgets_is_found_and_the_stimulus_made_plain(monkey
     case = dataclasses.replace(case, runs=(dataclasses.replace(case.runs[0], disturbance=rests),))
     verdict = check_case(case, AMARANTH)
     assert [(found.party, found.kind) for found in verdict.mismatches] == [("amaranth", "clocks")]
-    smaller = shrink(case, verdict.mismatches, AMARANTH, seconds=600)
+    smaller = by_attempts(case, verdict.mismatches, AMARANTH)
     assert smaller.runs[0].disturbance == Disturbance()
     assert [layer.shape for layer in smaller.networks[0].layers] == [(1, 1)]
     assert not smaller.networks[0].layers[0].weights.any()
@@ -188,88 +170,6 @@ def test_an_engine_that_hangs_or_cannot_be_made_is_a_mismatch(monkeypatch):
     monkeypatch.setattr(darb.hw.engine, "Sequencer", broken)
     (found,) = check_case(small_case(), AMARANTH).mismatches
     assert str(found) == "amaranth fails: KeyError: 'a bug'"
-
-
-def test_every_move_leaves_a_case_that_is_valid_and_exact():
-    case = random_case(3, 0)
-    made = 0
-    for move in moves(case):
-        try:
-            smaller = move()
-        except ValueError:
-            continue
-        found = [m for m in check_case(smaller, {}).mismatches if m.party != "golden"]
-        assert found == []
-        made += 1
-    assert made > 20
-
-
-def test_processes_try_the_same_cases():
-    alone, together = (fuzz(5, {}, seconds=600, most_cases=6, jobs=jobs) for jobs in (1, 2))
-    assert together.counts == alone.counts
-    assert alone.counts["cases"] == 6
-    assert together.failures == []
-
-
-def test_no_time_is_no_case():
-    told = []
-    campaign = fuzz(0, {}, seconds=0, progress=lambda seconds, _: told.append(seconds))
-    assert campaign.counts["cases"] == 0
-    assert told
-
-
-def test_a_process_that_ends_by_itself_is_told():
-    # What cannot be handed to a process ends the worker's loop as a kill would.
-    with pytest.raises(FuzzingError, match=r"^a process of the fuzzer ended by itself"):
-        fuzz(Killer(), {}, seconds=600, most_cases=1, jobs=2)
-
-
-class Killer:
-    """Ends the process that unpickles it."""
-
-    def __reduce__(self):
-        import os
-
-        return os._exit, (3,)
-
-
-def test_a_case_survives_its_file(tmp_path):
-    case = random_case(3, 2)
-    found = Mismatch("icarus", "clocks", "run 0, 1 in 2 vectors")
-    write_case(tmp_path / "case.json", Reproduction(case, 3, 2, (found,), {"python": "3"}))
-    again = read_case(tmp_path / "case.json")
-    assert (again.seed, again.index, again.mismatches) == (3, 2, (found,))
-    assert again.tools == {"python": "3"}
-    assert as_text(again.case, tmp_path / "b") == as_text(case, tmp_path / "a")
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda v: v.pop("format"), "case.json must be a file that darb fuzz wrote, of format "),
-        (lambda v: v.pop("runs"), "case.json: runs is missing"),
-        (lambda v: v.update(runs=[]), "case.json: a case must have at least one run, not ()"),
-        (lambda v: v["runs"][0].update(network=1), "run 0 must name a network in 0..0, not 1"),
-        (lambda v: v["runs"][0].update(vectors=[[1] * 9]), "must have shape (B, 5), not (1, 9)"),
-        (
-            lambda v: v["runs"][0].update(vectors=np.zeros((0, 5)).tolist()),
-            "input vectors must have shape (B, 5), not (0,)",
-        ),
-        (lambda v: v["config"].update(lanes=3), "case.json: lanes must be a power of two, not 3"),
-        (lambda v: v.update(storage="disk"), "case.json: 'disk' is not a valid Storage"),
-        (lambda v: v.update(networks=7), "case.json: 'int' object is not iterable"),
-    ],
-)
-def test_files_that_are_none(tmp_path, change, message):
-    path = tmp_path / "case.json"
-    write_case(path, Reproduction(small_case(), 0, 0, (), {}))
-    values = json.loads(path.read_text())
-    change(values)
-    path.write_text(json.dumps(values))
-    with pytest.raises(ValueError, match=r"case\.json") as caught:
-        read_case(path)
-    assert message in str(caught.value)
 
 
 def test_a_run_without_vectors_is_refused():
@@ -291,20 +191,3 @@ def test_simulators_that_there_are_not():
         find_tools(("amaranth", "vcs"))
     with pytest.raises(ValueError, match=r"not ''$"):
         find_tools(())
-
-
-def test_patterns_become_plain():
-    plainest = [
-        smaller
-        for move in moves(small_case())
-        if (smaller := attempt(move)) is not None
-        and set(smaller.networks[0].layers[0].patterns) == {Pattern(0)}
-    ]
-    assert plainest
-
-
-def attempt(move):
-    try:
-        return move()
-    except ValueError:
-        return None
