@@ -41,6 +41,9 @@ def test_accumulators_are_full_and_extreme_vectors_fill_them(bits):
         null = layer.multiplier[row] == 0
         assert size == 0 if null else size & (size + 1) == 0
         assert null or size.bit_length() == ((bits or size.bit_length() + 1) - 1)
+        # What weights of one sign fill, the smallest activation alone fills.
+        if (weights >= 0).all() or (weights <= 0).all():
+            assert abs(sums[0, row]) == size
         if not null and sums[0, row] == size:
             reached.add(1)
         if not null and sums[0, row] == -size:
