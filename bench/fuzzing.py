@@ -9,12 +9,12 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from page_section import with_section
 
 ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "build" / "fuzzing"
 PAGE = ROOT / "docs" / "results" / "trust.md"
 TEXT = """## Fuzzing
 
@@ -56,16 +56,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="kept, with fuzz.json and what fails")
+    parser.add_argument("--out", type=Path, default=OUT, help="for fuzz.json and what fails")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        out = given.out or Path(temporary)
-        darb = Path(sys.executable).with_name("darb")
-        options = ["--minutes", f"{given.minutes:g}", "--seed", str(given.seed)]
-        done = subprocess.run([darb, "fuzz", *options, "--out", out], check=False)
-        if done.returncode:
-            sys.exit(done.returncode)
-        report = json.loads((out / "fuzz.json").read_text())
+    darb = Path(sys.executable).with_name("darb")
+    options = ["--minutes", f"{given.minutes:g}", "--seed", str(given.seed)]
+    done = subprocess.run([darb, "fuzz", *options, "--out", given.out], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    report = json.loads((given.out / "fuzz.json").read_text())
     PAGE.write_text(with_section(PAGE.read_text(), "fuzz", section(report)))
 
 

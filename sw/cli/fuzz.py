@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from darb.hw.fuzzing.campaign import Campaign
+    from darb.hw.fuzzing.case_file import Reproduction
     from darb.hw.fuzzing.comparison import Verdict
 
 SIMULATORS = "amaranth,verilator,icarus"
@@ -39,24 +42,54 @@ def fuzz(
     """Compare random cases with the golden model, bit for bit and clock for clock.
 
     A case is an engine, its networks and what is sent to them. The first that fails ends the
-    command with status 1; it is made as small as can be and written to a file.
+    command with status 1; it is made as small as can be and written to a file. So does what keeps
+    the fuzzer from going on.
     """
-    from darb.hw.fuzzing.comparison import find_tools
+    from darb.hw.fuzzing.comparison import FuzzingError, find_tools
     from darb.hw.simulators import ToolMissingError
+    from darb.sw.cli.failures import tell
 
+    if not math.isfinite(60 * minutes):
+        raise ValueError(f"minutes must be a finite number, not {minutes!r}")
     try:
         tools = find_tools(tuple(simulators.split(",")))
     except ToolMissingError as error:
         raise ToolMissingError(
             f"{error}; --simulators {SIMULATORS} names what to run, leave out what is missing"
         ) from None
-    if replay is not None:
-        _replay(replay, tools)
-        return
+    try:
+        if replay is not None:
+            _replay(replay, tools)
+            return
+        _check_writable(out)
+        campaign = _run(seed, tools, minutes=minutes, cases=cases, jobs=jobs, out=out)
+    except FuzzingError as error:
+        tell(str(error))
+        raise typer.Exit(1) from None
+    _write_report(campaign, minutes, out)
+    again = "" if simulators == SIMULATORS else f" --simulators {simulators}"
+    _show(campaign, out, again)
+    if campaign.failures:
+        raise typer.Exit(1)
+
+
+def _check_writable(out: Path) -> None:
+    """Make the directory; what cannot be written there shall be known before hours of work."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".darb-fuzz-", dir=out):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from None
+
+
+def _run(
+    seed: int, tools: dict, *, minutes: float, cases: int | None, jobs: int | None, out: Path
+) -> Campaign:
     from darb.hw.fuzzing.campaign import fuzz as run
+    from darb.hw.fuzzing.case_file import write_case
     from darb.sw.cli.screen import stages
 
-    out.mkdir(parents=True, exist_ok=True)
     total = max(1, round(60 * minutes))
     with stages() as show:
 
@@ -66,43 +99,40 @@ def fuzz(
             note += "a mismatch" if campaign.failures else "no mismatch"
             show("fuzz", min(int(seconds), total), total, note)
 
-        campaign = run(
+        return run(
             seed,
             tools,
             seconds=60 * minutes,
             most_cases=cases,
             jobs=jobs or os.cpu_count() or 1,
             progress=progress,
+            # At once: what ends the campaign later shall lose nothing.
+            found=lambda failure: write_case(_case_path(out, failure), failure),
         )
-    files = _write(campaign, minutes, out)
-    _show(campaign, files)
-    if files:
-        raise typer.Exit(1)
 
 
-def _write(campaign: Campaign, minutes: float, out: Path) -> list[Path]:
-    """Write the report and a file for each failure; return the latter's paths."""
-    from darb.hw.fuzzing.case_file import write_case, write_whole
+def _case_path(out: Path, failure: Reproduction) -> Path:
+    return out / f"case-{failure.seed}-{failure.index}.json"
 
-    files = []
-    for failure in campaign.failures:
-        files.append(out / f"case-{failure.seed}-{failure.index}.json")
-        write_case(files[-1], failure)
+
+def _write_report(campaign: Campaign, minutes: float, out: Path) -> None:
+    from darb.hw.fuzzing.case_file import write_whole
+
     report = {
         "seed": campaign.seed,
         "minutes": minutes,
         "seconds": round(campaign.seconds, 1),
         **{name: campaign.counts[name] for name in ("cases", "networks", "runs", "vectors")},
         "clocks": dict(campaign.clocks),
-        "mismatches": len(files),
-        "failures": [path.name for path in files],
+        "mismatches": len(campaign.failures),
+        "failures": [_case_path(out, failure).name for failure in campaign.failures],
         "tools": campaign.tools,
     }
     write_whole(out / REPORT, report)
-    return files
 
 
-def _show(campaign: Campaign, files: list[Path]) -> None:
+def _show(campaign: Campaign, out: Path, again: str) -> None:
+    """Tell what was tried; `again` are the options that a replay needs."""
     from darb.sw.cli.failures import tell
     from darb.sw.cli.screen import show_next, show_table
 
@@ -110,12 +140,13 @@ def _show(campaign: Campaign, files: list[Path]) -> None:
     rows = [("seed", str(campaign.seed)), ("seconds", f"{campaign.seconds:,.0f}")]
     rows += [(name, f"{counts[name]:,}") for name in ("cases", "networks", "runs", "vectors")]
     rows += [(f"clocks, {name}", f"{count:,}") for name, count in campaign.clocks.items()]
-    rows.append(("mismatches", str(len(files))))
+    rows.append(("mismatches", str(len(campaign.failures))))
     show_table(rows, title="Fuzzing")
-    if not files:
+    if not campaign.failures:
         show_next("Every output and every clock equals the golden model's.")
-    for failure, path in zip(campaign.failures, files, strict=True):
-        show_next(f"Again: darb fuzz --replay {path}")
+    for failure in campaign.failures:
+        path = _case_path(out, failure)
+        show_next(f"Again: darb fuzz --replay {path}{again}")
         tell(f"case {failure.index} of seed {failure.seed}: {failure.mismatches[0]}; {path}")
 
 

@@ -1,16 +1,26 @@
 import json
 import re
 
+import pytest
 from cli_runner import refused, run
+from fuzz_cases import by_attempts
 from seeded_bug import seeded_bug
 
 import darb.hw.engine
+import darb.hw.fuzzing.campaign
 import darb.hw.fuzzing.comparison
-from darb.hw.fuzzing.comparison import PARTIES
+from darb.hw.fuzzing.case_file import Reproduction
+from darb.hw.fuzzing.comparison import PARTIES, FuzzingError, Mismatch
+from darb.hw.fuzzing.random_case import random_case
 from darb.hw.simulators import ToolMissingError
 from darb.sw.cli.fuzz import SIMULATORS
 
-QUICK = ("--simulators", "amaranth", "--jobs", "1")
+QUICK = ("--simulators", "amaranth", "--jobs", "1", "--minutes", "30")
+
+
+@pytest.fixture(autouse=True)
+def _shrinks_by_attempts(monkeypatch):
+    monkeypatch.setattr(darb.hw.fuzzing.campaign, "shrink", by_attempts)
 
 
 def cells(stdout):
@@ -44,12 +54,10 @@ def test_a_bug_is_found_and_its_file_replays_it(tmp_path, monkeypatch):
     assert report["mismatches"] == 1
     (name,) = report["failures"]
     path = tmp_path / name
-    assert f"Again: darb fuzz --replay {path}\n" in result.stdout
-    told = (
-        r"error: case \d of seed 0: amaranth and golden differ in outputs: run 0, 1 in 1 vectors; "
-    )
+    assert f"Again: darb fuzz --replay {path} --simulators amaranth\n" in result.stdout
+    told = "amaranth and golden differ in outputs: run 0, 1 in 1 vectors"
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert re.fullmatch(f"{told}; {re.escape(str(path))}", line)
+    assert re.fullmatch(rf"error: case \d of seed 0: {told}; {re.escape(str(path))}", line)
     assert path.stat().st_size < 2000
 
     result = run("fuzz", "--simulators", "amaranth", "--replay", path)
@@ -76,6 +84,37 @@ def test_what_the_command_line_cannot_mean(tmp_path):
     )
     assert "'--minutes'" in refused("fuzz", "--minutes", "-1")
     assert refused("fuzz", *QUICK, "-o", path) == f"{path}: File exists"
+
+
+@pytest.mark.parametrize("minutes", ["inf", "1e308"])
+def test_minutes_without_an_end(tmp_path, minutes):
+    message = refused(
+        "fuzz", "--simulators", "amaranth", "--minutes", minutes, "-o", tmp_path / "out"
+    )
+    assert message == f"minutes must be a finite number, not {float(minutes)!r}"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_directory_that_cannot_be_written_is_told_before_anything_is_tried(tmp_path, monkeypatch):
+    def read_only(**fields):
+        raise PermissionError(13, "Permission denied", "a temporary file")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", read_only)
+    monkeypatch.setattr(darb.hw.fuzzing.campaign, "fuzz", None)
+    assert refused("fuzz", *QUICK, "-o", tmp_path) == f"{tmp_path}: Permission denied"
+
+
+def test_what_was_found_is_kept_when_the_fuzzer_cannot_go_on(tmp_path, monkeypatch):
+    def found_and_lost(seed, tools, *, found, **rest):
+        case = random_case(seed, 0)
+        found(Reproduction(case, seed, 0, (Mismatch("icarus", "clocks", ""),), {}))
+        raise FuzzingError("the fuzzer could not go on: a reason")
+
+    monkeypatch.setattr(darb.hw.fuzzing.campaign, "fuzz", found_and_lost)
+    result = run("fuzz", *QUICK, "-o", tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr.endswith("error: the fuzzer could not go on: a reason\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["case-0-0.json"]
 
 
 def test_a_missing_simulator_is_told_with_what_leaves_it_out(tmp_path, monkeypatch):
