@@ -4,8 +4,10 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from random_networks import random_network
+from sparse_layers import layer_of
 
 from darb.golden import (
+    EngineConfig,
     IntegerLayer,
     IntegerNetwork,
     OutputMode,
@@ -58,6 +60,24 @@ def test_the_fitted_config_wastes_no_word(case):
                 ValueError, match=f"^{name} must be at least {depth} for this network, not"
             ):
                 pack(network, smaller)
+
+
+def test_the_fitted_config_of_two_networks_by_hand():
+    # Three rows in two groups, two steps each; 6 * 128 is the largest sum.
+    first = layer_of([[1, 2, 3, 0], [0, -5, 0, 0], [0, 4, 0, 0]])
+    fields = {"lanes": 2, "rows": 2, "max_k": 0, "accumulator_bits": 11, "index_depth": 1}
+    one = {"weight_depth": 4, "row_depth": 4, "layer_depth": 3}
+    one |= {"input_depth": 2, "hidden_depth": 1, "output_depth": 3}
+    alone = fit_config(IntegerNetwork(layers=(first,)), lanes=2, rows=2)
+    assert alone == EngineConfig(**fields, **one)
+    two = {"weight_depth": 6, "row_depth": 6, "layer_depth": 4}
+    two |= {"input_depth": 2, "hidden_depth": 2, "output_depth": 1}
+    network = IntegerNetwork(layers=(first, layer_of([[1, 1, 1]])))
+    assert fit_config(network, lanes=2, rows=2) == EngineConfig(**fields, **two)
+    least = fit_config(
+        IntegerNetwork(layers=(layer_of([[1]]),), activation_bits=2), lanes=1, rows=1
+    )
+    assert least.accumulator_bits == 8
 
 
 def fit_config_like(config, **changes):
