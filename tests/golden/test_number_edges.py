@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from random_networks import random_network
 
-from darb.golden import IntegerNetwork, fit_config, pack, unpack
+from darb.golden import IntegerNetwork, OutputMode, fit_config, pack, unpack
 from darb.golden.fixed_point import accumulator_magnitude
 from darb.golden.number_edges import (
     extreme_network,
@@ -94,6 +96,20 @@ def test_a_random_config_holds_its_networks_and_every_edge_is_packed_exactly(see
     for network in networks:
         kept = network.drop_dead_rows().layers
         assert unpack(pack(network, config)).layers == kept, f"seed {seed}"
+
+
+@pytest.mark.parametrize(
+    ("relus", "modes"), [((False, True), {"activations"}), ((True, False), set(OutputMode))]
+)
+def test_a_relu_in_the_last_layer_asks_for_activations(relus, modes):
+    _, network = network_of(7)
+    pairs = zip(network.layers, relus, strict=True)
+    network = replace(network, layers=tuple(replace(layer, relu=relu) for layer, relu in pairs))
+    found = {
+        random_config(np.random.default_rng(seed), [network], lanes=2, rows=2).output_mode
+        for seed in range(20)
+    }
+    assert found == {OutputMode(mode) for mode in modes}
 
 
 def test_a_common_config_is_one_networks_where_there_is_but_one():

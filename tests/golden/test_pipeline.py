@@ -21,6 +21,14 @@ def config(lanes, rows):
     return fit_config(network, lanes=lanes, rows=rows)
 
 
+@pytest.mark.parametrize(
+    ("lanes", "rows", "clocks"), [(1, 1, (0, 5, 11, 17, 12)), (8, 4, (3, 5, 14, 23, 18))]
+)
+def test_latencies_by_hand(lanes, rows, clocks):
+    latencies = reduce_latency, step_to_read, step_to_capture, step_to_write, layer_gap
+    assert tuple(latency(config(lanes, rows)) for latency in latencies) == clocks
+
+
 @pytest.mark.parametrize("lanes", [1, 2, 4, 8, 16, 128])
 def test_each_doubling_of_the_lanes_costs_one_clock(lanes):
     for latency in (reduce_latency, step_to_capture, step_to_write, layer_gap):
