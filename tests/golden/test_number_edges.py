@@ -106,7 +106,7 @@ def test_a_relu_in_the_last_layer_asks_for_activations(relus, modes):
     pairs = zip(network.layers, relus, strict=True)
     network = replace(network, layers=tuple(replace(layer, relu=relu) for layer, relu in pairs))
     found = {
-        random_config(np.random.default_rng(seed), [network], lanes=2, rows=2).output_mode
+        random_config(np.random.default_rng(seed), [network], lanes=4, rows=2).output_mode
         for seed in range(20)
     }
     assert found == {OutputMode(mode) for mode in modes}
