@@ -1,4 +1,5 @@
 import ctypes
+import importlib.util
 import os
 import sys
 
@@ -200,6 +201,17 @@ def test_a_system_that_can_do_less_still_replaces(target, monkeypatch, missing):
     put(target, "new")
     assert listing(target.parent) == ["out", "out/marker"]
     assert (target / "marker").read_text() == "new"
+
+
+def test_a_system_without_fcntl_imports_the_module_all_the_same(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    spec = importlib.util.find_spec("darb.golden.scratch_directory")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.fcntl is None
+    with module.scratch_directory(tmp_path / "out") as scratch:
+        assert listing(tmp_path) == [scratch.name]
+    assert listing(tmp_path) == []
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])

@@ -200,6 +200,18 @@ def test_a_long_directory_is_never_read():
     assert peak < 1 << 20
 
 
+@pytest.mark.parametrize("first", [0, 255])
+def test_a_long_directory_behind_a_comment_is_never_read(first):
+    """The comment has the length of what ends an archive, and says that the directory is short."""
+    many = bytearray(npz([(f"{number}.npy", b"") for number in range(5_000)]))
+    many[-2:] = (22).to_bytes(2, "little")
+    archive = bytes(many) + bytes([first]) + bytes(21)
+    assert len(zipfile.ZipFile(io.BytesIO(archive)).infolist()) == 5_000
+    text, peak = peak_of(lambda: refusal(archive))
+    assert text == "vectors.npz: must hold plain arrays (must end as a .npz file of a few arrays)"
+    assert peak < 1 << 20
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_is_changed_it_is_refused_or_holds_arrays(seed):
     rng = np.random.default_rng(seed)
