@@ -51,6 +51,7 @@ CLOCK_HZ, BAUD, TIMEOUT = 8192, 2048, 300
 DIVISOR = CLOCK_HZ // BAUD
 _BYTE = 10 * DIVISOR
 _QUIET = 2 * TIMEOUT
+_SOON = 1000
 _LAYER_DEPTH = 16
 
 
@@ -88,10 +89,11 @@ class Script:
         self._tag = (self._tag + 37) % 256
         return self._tag
 
-    def step(self, name, send, expect, *, quiet=_BYTE, loose=False):
+    def step(self, name, send, expect, *, quiet=_BYTE, loose=False, earliest=None, latest=_SOON):
         """Add a step: parts to send, and the whole replies to them, then clocks without any.
 
-        Of a `loose` reply only the header, the length and that its CRC is right are told.
+        The first reply begins between `earliest` and `latest` clocks after the last part. Of a
+        `loose` reply only the header, the length and that its CRC is right are told.
         """
         replies = [reply.encode() for reply in expect]
         self.steps.append(
@@ -101,6 +103,8 @@ class Script:
                 "expect": [reply.hex() for reply in replies],
                 "quiet": quiet,
                 "loose": loose,
+                "earliest": -1_000_000 if earliest is None else earliest,
+                "latest": latest,
                 "error": int(expect[-1].command == ERROR_REPLY) if expect else None,
             }
         )
@@ -240,16 +244,19 @@ def _wrong_frames(script: Script, number: int) -> None:
         flipped = bytearray(good)
         flipped[place] ^= 1 << place % 8
         script.step(f"bit of byte {place} flipped", [bytes(flipped)], [told])
-    # The stop bit of a byte in the payload, then of the last one.
-    levels = [[0, DIVISOR], *([good[6] >> bit & 1, DIVISOR] for bit in range(8)), [0, DIVISOR]]
-    script.step("a broken byte", [good[:6], *levels, [1, _BYTE], good[7:]], [told])
+    for place in (3, 6, len(good) - 1):
+        bits = [[good[place] >> bit & 1, DIVISOR] for bit in range(8)]
+        broken = [[0, DIVISOR], *bits, [0, DIVISOR], [1, _BYTE]]
+        send = [good[:place], *broken, good[place + 1 :]]
+        script.step(f"byte {place} without a stop bit", send, [told])
     script.infer(number)
+    times = {"earliest": TIMEOUT - DIVISOR, "latest": TIMEOUT + 2 * _BYTE}
     for cut in (1, 2, 3):
         told = Frame(ERROR_REPLY, 0, bytes([ErrorCode.TIMEOUT]))
-        script.step(f"{cut} bytes of a frame", [good[:cut]], [told], quiet=_QUIET)
+        script.step(f"{cut} bytes of a frame", [good[:cut]], [told], quiet=_QUIET, **times)
     for cut in (4, 6, len(good) - 4, len(good) - 1):
         told = Frame(ERROR_REPLY, 0xC5, bytes([ErrorCode.TIMEOUT]))
-        script.step(f"{cut} bytes of a frame", [good[:cut]], [told])
+        script.step(f"{cut} bytes of a frame", [good[:cut]], [told], **times)
     for claimed in (257, 258, 512, 0x8000 + size, 0xFFFF):
         head = struct.pack("<HBB", claimed, Command.INFER, 0x3A)
         told = Frame(ERROR_REPLY, 0x3A, bytes([ErrorCode.TOO_LONG]))
@@ -263,6 +270,15 @@ def _pauses(script: Script, number: int) -> None:
     data, pause = frame.encode(), [1, TIMEOUT - 2 * _BYTE]
     parts = [piece for place in range(len(data)) for piece in (data[place : place + 1], pause)]
     script.step("silence just short of too long", parts[:-1], [reply])
+    for first in range(1, DIVISOR - 1):
+        ((frame, reply),) = script.vectors(number, 1)
+        send = [
+            part
+            for byte in frame.encode()
+            for level in (0, *(byte >> bit & 1 for bit in range(8)), 1)
+            for part in ([level, first], [1 - level, 1], [level, DIVISOR - 1 - first])
+        ]
+        script.step(f"clock {first} of every bit disturbed", send, [reply])
     for low in (1, DIVISOR // 2):
         script.step(f"the line is 0 for {low} clocks", [[0, low], [1, _QUIET]], [], quiet=_QUIET)
         script.infer(number)
@@ -309,9 +325,10 @@ def _stuck(script: Script, number: int) -> None:
     script.ask(Command.LOAD, layers + _without_an_end(image))
     script.registers["status"] = 1 << STATUS["booted"]
     script.ask(Command.BOOT, b"", script.counted())
+    patience = {"earliest": 2 * CLOCK_HZ, "latest": 3 * CLOCK_HZ + _SOON}
+    script.refuse(Command.INFER, vector, ErrorCode.NOT_READY, **patience)
     script.refuse(Command.INFER, vector, ErrorCode.NOT_READY)
-    script.refuse(Command.INFER, vector, ErrorCode.NOT_READY)
-    script.refuse(Command.BOOT, b"", ErrorCode.NOT_READY)
+    script.refuse(Command.BOOT, b"", ErrorCode.NOT_READY, **patience)
     # The cycles that it has lost are in no model.
     script.load(image)
     script.boot(number, loose=True)

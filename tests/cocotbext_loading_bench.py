@@ -123,8 +123,12 @@ async def load_run_halt_and_load_again(dut):
     assert await write(axil, "control", HALT) is AxiResp.OKAY
     assert await read(axil, "control") == HALT
     assert await read(axil, "status") == 0
-    for place in (4 << LOAD_MEMORY_SHIFT, job["depth"]):
-        assert await write(axil, "load_place", place) is AxiResp.SLVERR
+    for memory in range(16):
+        depth = job["depths"][memory] if memory < len(job["depths"]) else 0
+        for word in (0, depth - 1, depth, 2 * depth, 1 << LOAD_MEMORY_SHIFT - 1):
+            due = AxiResp.OKAY if 0 <= word < depth else AxiResp.SLVERR
+            place = memory << LOAD_MEMORY_SHIFT | max(word, 0)
+            assert await write(axil, "load_place", place) is due, (memory, word)
     await load(axil, images[0]["writes"])
     silent.cancel()
     assert await write(axil, "control", 0) is AxiResp.OKAY
@@ -134,10 +138,17 @@ async def load_run_halt_and_load_again(dut):
         before, after = images[number % 2], images[1 - number % 2]
         await replace_in_mid_vector(dut, ends, before, after, clocks, blocked)
 
-    # A reset keeps what was loaded.
+    # A reset in mid-vector keeps what was loaded, and nothing else.
+    for packet in after["packets"]:
+        source.send_nowait(packet.tobytes())
+    await ClockCycles(dut.aclk, job["tail"] // 2)
+    assert await read(axil, "cycles") > 0
     dut.aresetn.value = 0
+    await forget(dut, source, sink)
     await ClockCycles(dut.aclk, 3)
     dut.aresetn.value = 1
+    for name in ("cycles", "vectors", "stalls", "errors", "load_place"):
+        assert await read(axil, name) == 0, name
     await send_and_check(ends, after)
     await ClockCycles(dut.aclk, job["tail"])
     assert sink.empty(), "words came although none was due"

@@ -16,6 +16,7 @@ from darb.golden import (
     schedule,
     write_image,
 )
+from darb.golden.memory_map import MEMORIES, depth_field
 from darb.hw import Disturbance, generate_verilog, simulate
 from darb.hw.cocotb_runner import build, run_bench, run_cocotb, run_images
 from darb.hw.simulation import compare
@@ -122,7 +123,7 @@ def test_another_driver_loads_is_refused_and_halts(simulator, tmp_path):
     halts = [(int(clock), False) for clock in rng.integers(1, 4 * cycles, 5)]
     job = {
         "images": paths,
-        "depth": ROOM["weight_depth"],
+        "depths": [ROOM[depth_field(memory)] for memory in MEMORIES],
         "halts": [*halts, (3 * cycles, True)],
         "tail": 3 * cycles,
     }
