@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from darb.golden import Image, OutputMode, Storage, loading_writes, schedule
 from darb.golden.bitfields import to_hex
-from darb.golden.memory_map import memory_shapes
+from darb.golden.memory_map import MEMORIES, depth_field, memory_shapes
 from darb.hw import Disturbance
 from darb.hw.bench_job import JOB_VARIABLE, image_job
 from darb.hw.cocotb_runner import BENCH
@@ -237,7 +237,7 @@ def loading_bench(
     first = images[0][0]
     job = {
         "images": [],
-        "depth": first.config.weight_depth,
+        "depths": [getattr(first.config, depth_field(memory)) for memory in MEMORIES],
         "halts": list(halts),
         "tail": 3 * schedule(first).cycles,
     }

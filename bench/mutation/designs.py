@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,7 @@ class Design:
     kept: tuple[str, ...] = ("darb_rom",)
 
 
+_WEIGHT_BITS = 8
 _ROOM = {
     "index_depth": 200,
     "row_depth": 128,
@@ -70,15 +72,26 @@ def _images(
     *,
     ks: Sequence[int],
     keeps: Sequence[int] = range(1, 5),
+    small: bool = False,
     **fields,
 ) -> list[tuple[IntegerNetwork, Image]]:
-    """Return networks of these shapes, every block size mixed, and images of one config."""
+    """Return networks of these shapes, every block size mixed, and images of one config.
+
+    With `small` weights the lowest bits of sums and products count.
+    """
     rng = np.random.default_rng(seed)
     pairs = []
     for sizes in shapes:
         network = random_network(
-            rng, sizes, ks=ks, keeps=keeps, lanes=fields["lanes"], spare_columns=0.2
+            rng,
+            sizes,
+            ks=ks,
+            keeps=keeps,
+            lanes=fields["lanes"],
+            spare_columns=0.2,
+            weight_bits=2 if small else _WEIGHT_BITS,
         )
+        network = dataclasses.replace(network, weight_bits=_WEIGHT_BITS)
         config = fit_config(network, **{"max_k": max(ks), **_ROOM, **fields})
         pairs.append((network, pack(network, config)))
     return pairs
@@ -115,10 +128,29 @@ def _streams(
     return tuple(stream_bench(part, storage) for part in parts)
 
 
+def _far(
+    pair: tuple[IntegerNetwork, Image],
+    small: tuple[IntegerNetwork, Image],
+    *,
+    storage: Storage,
+) -> tuple[Bench, ...]:
+    """Return benches of long runs: counters get far, and rare roundings come up."""
+    rng = np.random.default_rng(SEED)
+    rests = Disturbance(blocked=0.8, burst=1000, seed=SEED)
+    return tuple(
+        stream_bench([(image, random_vectors(rng, network, count), disturbance)], storage)
+        for (network, image), count, disturbance in (
+            (small, 300, Disturbance()),
+            (pair, 60, rests),
+        )
+    )
+
+
 def rom_engine() -> Design:
     """Return an engine with its image for good, and another image in its files."""
     fields = {"lanes": 4, "rows": 2, "weight_depth": 600, "row_depth": 320, "hidden_depth": 80}
     pairs = _images(SEED, ([64, 40, 21, 9], [50, 33, 12]), ks=range(5), **fields)
+    small = _images(SEED, ([40, 40, 9],), ks=range(5), small=True, **fields)
     # More groups in a section than fit six bits.
     many = _images(SEED, ([20, 300, 6],), ks=(2,), keeps=(1,), max_k=4, **fields)
     versions = (pairs[0][1], of_another_version(pairs[0][1]))
@@ -132,6 +164,7 @@ def rom_engine() -> Design:
             *_streams(_runs(many, SEED)[:1], Storage.ROM),
             *(cocotbext_bench(pair[1], *_answered(pair, 12), SEED) for pair in pairs),
             *(registers_bench(registers_job(each.config, each), each) for each in versions),
+            *_far(pairs[0], *small, storage=Storage.ROM),
         ),
     )
 
@@ -155,10 +188,13 @@ def arg_max() -> Design:
         "max_k": 3,
         "output_mode": OutputMode.ARGMAX,
     }
-    few = _images(SEED + 2, ([24, 16, 12],), ks=range(4), **fields)
+    few = _images(SEED + 3, ([24, 5],), ks=range(4), small=True, **fields)
     # So many that every bit of the largest one's number is 0 and 1.
     ((network, image),) = _images(SEED + 2, ([2, 20000],), ks=(0,), keeps=(1,), **fields)
-    vectors = random_vectors(np.random.default_rng(SEED), network, 8)
+    rng = np.random.default_rng(SEED)
+    # Any of a few, the first one too, is the largest sometimes.
+    often = random_vectors(rng, few[0][0], 100)
+    runs = [(few[0][1], often), (image, random_vectors(rng, network, 8))]
     return Design(
         name="engine, mode argmax",
         verilog=generate_verilog(image.config, Storage.ROM),
@@ -167,7 +203,7 @@ def arg_max() -> Design:
         kept=("darb_rom", "darb_ram"),
         benches=(
             *_streams(_runs(few, SEED), Storage.ROM),
-            stream_bench([(image, vectors, Disturbance())], Storage.ROM),
+            *(stream_bench([(*each, Disturbance())], Storage.ROM) for each in runs),
         ),
     )
 
@@ -177,6 +213,7 @@ def ram_engine() -> Design:
     fields = {"lanes": 2, "rows": 2, "weight_depth": 500}
     shapes = ([60, 41, 11], [25, 18, 21, 8], [50, 9, 30, 12])
     pairs = _images(SEED + 1, shapes, ks=range(6), **fields)
+    small = _images(SEED, ([40, 40, 9],), ks=range(6), small=True, **fields)
     runs = _runs(pairs, SEED)
     # In turn, so that each image finds what another has left.
     runs = [runs[5 * (n % 3) + n // 3] for n in range(15)]
@@ -194,6 +231,7 @@ def ram_engine() -> Design:
                 [*halts, (3 * cycles, True)],
             ),
             registers_bench(registers_job(pairs[0][1].config)),
+            *_far(pairs[0], *small, storage=Storage.RAM),
         ),
     )
 

@@ -21,6 +21,8 @@ _NETLIST, _WRAPPER = "mutated.v", "wrapper.v"
 _ORDERS = "mutant.mem"
 _CONTROL = "mutant"
 _MODULE = r"(module {name} #[\s\S]*?\n\);\n)[\s\S]*?\nendmodule\n"
+_ARM = re.compile(r"^      \d+'b[?1]+:\n        \S+ = b\[\d+(?::\d+)?\];\n", re.M)
+_ARMS = re.compile(rf"(?:{_ARM.pattern})+", re.M)
 _PORT = re.compile(r"^  (input|output) (?:(?:reg|wire) )?((?:\[\d+:0\] )?)(\w+);$", re.M)
 # A mutant may close a loop; a multiplexer of many inputs is a casez whose first match counts.
 _LINT = "/* verilator lint_off UNOPTFLAT */\n/* verilator lint_off CASEOVERLAP */\n"
@@ -52,6 +54,16 @@ def elaborate(verilog: str, directory: Path, kept: Sequence[str] = ("darb_rom",)
     # How mutants are built counts as well: results are kept by this digest.
     built = (directory / NETLIST).read_bytes() + Path(__file__).read_bytes()
     return hashlib.sha256(built).hexdigest()
+
+
+def _as_in_the_source(text: str) -> str:
+    """Return a netlist whose multiplexers choose as the Verilog they come from.
+
+    Where a mutant selects two inputs at once, the case that is written first counts: yosys writes
+    it last, and says that this cannot be.
+    """
+    text = text.replace(" // synopsys parallel_case", "")
+    return _ARMS.sub(lambda arms: "".join(reversed(_ARM.findall(arms[0]))), text)
 
 
 def _wrapper(netlist: str, width: int) -> str:
@@ -113,9 +125,7 @@ def build_mutants(directory: Path, mutants: Sequence[Mutant], simulator: Simulat
     )
     run_yosys(place, f"read_rtlil {NETLIST}\n{inserted}write_verilog -noattr {_NETLIST}\n")
     text = (place / _NETLIST).read_text()
-    # Where a mutant selects two inputs at once the first counts; Verilator would stop.
-    text = text.replace(" // synopsys parallel_case", "")
-    (place / _NETLIST).write_text(_LINT + text)
+    (place / _NETLIST).write_text(_LINT + _as_in_the_source(text))
     (place / _WRAPPER).write_text(_wrapper(text, width))
     build(place, simulator, verilog=(_NETLIST, _KEPT, _WRAPPER))
     (place / "done").touch()
