@@ -269,8 +269,12 @@ class CommandExecutor(wiring.Component):
 
     def _write(self, m: Module, registers: AxiLiteManager) -> None:
         """Write what was gathered; at first 0 or, for `load`, halt to the control register."""
-        checks = self._is.get(Command.CHECK, Const(0))
-        halts = (self._register == _number("control")) & (self._is[Command.LOAD] | checks)
+        to_control = self._register == _number("control")
+        halts, first_place = to_control & self._is[Command.LOAD], _number("load_place")
+        checks = self._is.get(Command.CHECK)
+        if checks is not None:
+            halts = to_control & (self._is[Command.LOAD] | checks)
+            first_place = Mux(checks, _number("check"), first_place)
         first = len(self._gathered) - 8 * _WORD_BYTES
         m.d.comb += [
             registers.write.eq(1),
@@ -287,12 +291,13 @@ class CommandExecutor(wiring.Component):
             with m.Elif(registers.refused):
                 self._fail(m, ErrorCode.REFUSED)
             with m.Elif(halts):
-                m.d.sync += self._register.eq(Mux(checks, _number("check"), _number("load_place")))
-            with m.Elif(checks):
-                m.d.sync += self._register.eq(_number("check"))
-                m.next = "check"
+                m.d.sync += self._register.eq(first_place)
             with m.Elif(self._at_end):
                 m.next = "reply"
+                if checks is not None:
+                    with m.If(checks):
+                        m.d.sync += self._register.eq(_number("check"))
+                        m.next = "check"
 
     def _gather_states(self, m: Module) -> None:
         """Take the bytes of a beat, or of a value to write, out of the buffer."""

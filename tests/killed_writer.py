@@ -101,7 +101,7 @@ def _write_engine(directory: Path, seed: int) -> None:
     """`darb generate`, but for the seconds of making the Verilog."""
     from darb.hw import verilog
 
-    verilog.generate_verilog = lambda config, storage: f"// engine {seed}\n"
+    verilog.generate_verilog = lambda config, storage, **options: f"// engine {seed}\n"
     verilog.generate(directory.parent / f"image{seed}", directory)
 
 
