@@ -134,3 +134,9 @@ def test_rounds_of_long_and_of_short_rows_take_turns():
     assert falling.reshape(-1, 2).sum(axis=1).tolist() == [23, 19, 15, 11, 7, 3]
     for lane in range(2):
         assert sorted(turns[lane::2]) == sorted(falling[lane::2])
+
+
+def test_rows_of_one_weight_and_of_two_take_a_lane_as_long():
+    weights = np.tri(5, 5, dtype=np.int64)[[0, 1, 0, 1, 2]]
+    weights[2] = 0
+    assert balanced_order(weights, 1, falling=True).tolist() == [4, 0, 1, 2, 3]

@@ -162,6 +162,15 @@ def test_two_weights_on_one_column():
             empty_slots(slots, Pattern(2, 2), Segments(4, 1), columns=columns)
 
 
+def test_two_weights_on_one_column_of_a_later_row():
+    indices = np.array([[[0, 2]], [[1, 1]]], dtype=np.int16)
+    slots = Slots(np.ones((2, 1, 2), dtype=np.int8), indices)
+    with pytest.raises(
+        ValueError, match=r"^row 1: stored column 1 must be claimed once, not twice$"
+    ):
+        empty_slots(slots, Pattern(2, 2), Segments(4, 1))
+
+
 def layer(weights, patterns, columns):
     m = len(weights)
     return IntegerLayer(

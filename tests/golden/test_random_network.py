@@ -16,3 +16,10 @@ def test_some_rows_take_the_extreme_shifts_and_some_are_null(seed):
     assert 0 < null.sum() < 100, f"seed {seed}"
     assert not layer.weights[null].any(), f"seed {seed}"
     assert not layer.bias[null].any(), f"seed {seed}"
+
+
+@pytest.mark.parametrize("bits", [2, 5, 8])
+def test_weights_take_every_value(bits):
+    network = random_network(np.random.default_rng(bits), [60, 400], ks=[0], weight_bits=bits)
+    most = 2 ** (bits - 1) - 1
+    assert np.unique(network.layers[0].weights).tolist() == list(range(-most, most + 1))
