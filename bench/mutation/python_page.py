@@ -20,14 +20,18 @@ cosmic-ray's operators (arithmetic, comparisons, `not`, `and`/`or`, True/False, 
 and one less, loops that never run, `break`/`continue`, exception handlers, decorators) at every
 place of `golden/` that computes; strings, docstrings and annotations are no such places, and `==`
 is not exchanged for `is`. {drawn} mutants of {candidates} are drawn with seed {seed}: each file by
-the number of its candidates, a place first, then one of the changes there. Each mutant is run
-against those of {quick} tests in `tests/golden` that run the changed statement, as coverage.py saw
-them do, or where only an import runs it those that touch the file and brief ones, until one fails:
-the file's own tests, then {enough:.0f} seconds of the others, the quickest first. {slow} tests that
-take more than {seconds:.0f} seconds are left out. A test that takes five times its processor time
-and three seconds more has noticed it too. Nothing proves Python alike: what is set aside was read,
-and the list below says why it can make no difference. `make mutation` runs it; the score leaves out
-what is set aside.
+the number of its candidates, a place first, then one of the changes there.
+
+Each mutant is run against those of {quick} tests in `tests/golden` that run the changed statement,
+as coverage.py saw them do, or where only an import runs it those that touch the file and brief
+ones, until one fails: the file's own tests, then {enough:.0f} seconds of the others, the quickest
+first. {slow} tests that take more than {seconds:.0f} seconds are left out. A test that takes five
+times its processor time and three seconds more has noticed it too.
+
+Nothing proves Python alike: what is set aside was read, and the list below says why it can make no
+difference; the score leaves it out. What survived at first and was a hole has tests now that were
+written for it, so the score is that of these mutants; `python bench/mutation/python.py --seed N
+--no-page` draws others.
 
 | file | candidates | mutants | noticed | timed out | set aside | survivors | score |
 |---|---:|---:|---:|---:|---:|---:|---:|
