@@ -165,6 +165,29 @@ def test_what_a_living_process_makes_is_kept(target):
     assert listing(target.parent) == ["out", "out/marker"]
 
 
+def test_what_is_left_over_is_removed_behind_what_is_kept(target):
+    """What stands first in the directory is another's, or in use, or no directory."""
+    (target.parent / ".another").mkdir()
+    (target.parent / ".out.darb-00000000").write_text("a file")
+    used = target.parent / ".out.darb-11111111"
+    left_over(target, "new", random="11111111")
+    left_over(target, "new", random="zzzzzzzz")
+    handle = scratch_directory._lock(used, wait=True)
+    try:
+        scratch_directory.take_up(target)
+    finally:
+        os.close(handle)
+    assert listing(target.parent) == [
+        ".another",
+        ".out.darb-00000000",
+        ".out.darb-11111111",
+        ".out.darb-11111111/new",
+        ".out.darb-11111111/new/marker",
+        "out",
+        "out/marker",
+    ]
+
+
 @pytest.mark.parametrize("contents", [["new"], ["old"], ["new", "old"]])
 def test_what_another_user_left_beside_is_kept(target, monkeypatch, contents):
     left_over(target, *contents)

@@ -85,6 +85,14 @@ def test_all_that_does_not_fit_is_listed(network, image):
     }
 
 
+def test_activations_of_fewer_bits_do_not_fit_either():
+    network = random_network(np.random.default_rng(1), [6, 3], activation_bits=5)
+    image = pack(network, fit_config(network, lanes=2, rows=1))
+    wider = dataclasses.replace(image.config, activation_bits=6)
+    with pytest.raises(ValueError, match=r": activation_bits needs exactly 5, has 6$"):
+        repack(image, wider)
+
+
 def test_one_word_less_does_not_fit_and_one_more_does(image):
     for name in ("weight_depth", "index_depth", "row_depth", "layer_depth", "output_depth"):
         need = getattr(image.config, name)
