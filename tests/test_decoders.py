@@ -21,7 +21,7 @@ def bench(monkeypatch, tmp_path):
     monkeypatch.setattr(grid, "SHAPES", (SHAPE,))
     monkeypatch.setattr(page, "SHAPES", (SHAPE,))
     for module in (grid, page):
-        monkeypatch.setattr(module, "BUILT_SHAPE", SHAPE)
+        monkeypatch.setattr(module, "WIDELY_BUILT", SHAPE)
         monkeypatch.setattr(module, "RECORD", tmp_path / "decoders.json")
     monkeypatch.setattr(page, "RESULTS", tmp_path)
     monkeypatch.setattr(page, "PAGE", tmp_path / "decoders.md")
@@ -111,9 +111,18 @@ def test_the_page_tells_of_what_was_measured(bench, monkeypatch, tmp_path):
         case for case in grid.cases() if case.shape and case.multipliers == 16 and case.ratio <= 16
     ]
     assert any(case.built for case in wanted)
-    built = [case for case in grid.cases() if case.built]
-    assert {case.multipliers for case in built} == {16}
-    assert {case.engine for case in built} == {"darb", "csr", "eie", "bsr-2", "bsr-2-row", "bsr-4"}
+    few = {"darb", "csr", "eie", "bsr-2", "bsr-2-row", "bsr-4"}
+    built = [case for case in grid.cases() if case.built and case.shape]
+    assert {case.engine for case in built if case.multipliers == 16} == few
+    assert {case.engine for case in built if case.multipliers == 64} == {
+        *few,
+        "bsr-4-row",
+        "bsr-8",
+    }
+    monkeypatch.setattr(grid, "WIDELY_BUILT", (1, 1))
+    elsewhere = [case for case in grid.cases() if case.built and case.shape]
+    assert {case.engine for case in elsewhere} == few
+    assert {case.multipliers for case in elsewhere} == {16}
     for case in wanted:
         result = decoders.measure(case, places=True, progress=lambda *_: None)
         assert (result["area"] is not None) == case.built

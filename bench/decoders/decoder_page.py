@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 
 from decoder_engines import MULTIPLIERS
-from decoder_grid import BUILT_RATIO, BUILT_SHAPE, NETWORK, RECORD, ROOT, Case, cases, finished
+from decoder_grid import (
+    BUILT_RATIO,
+    NETWORK,
+    RECORD,
+    ROOT,
+    WIDELY_BUILT,
+    Case,
+    cases,
+    finished,
+)
 from decoder_layers import SHAPES
 from decoder_plot import draw
 from decoder_tables import (
@@ -100,14 +109,15 @@ def write_page() -> None:
         if not any(case.shape == shape for case, _ in found):
             continue
         lines += _synthetic(found, shape)
-        if shape == BUILT_SHAPE:
-            results = [
-                result
-                for (_, ratio), result in _by_ratio(found, shape, FEW).items()
-                if ratio in (1, BUILT_RATIO)
-            ]
-            lines += [f"Stored bits at ratio {BUILT_RATIO}, item by item:", "", *storage(results)]
-            lines += _built(results, f"{shape[0]} x {shape[1]} at ratio {BUILT_RATIO}")
+        results = [
+            result
+            for case, result in found
+            if case.shape == shape and case.ratio in (1, BUILT_RATIO)
+        ]
+        if shape == WIDELY_BUILT:
+            few = [result for result in results if result["multipliers"] == FEW]
+            lines += [f"Stored bits at ratio {BUILT_RATIO}, item by item:", "", *storage(few)]
+        lines += _built(results, f"{shape[0]} x {shape[1]} at ratio {BUILT_RATIO}")
     trained = [result for case, result in found if case.shape is None]
     if trained:
         lines += [f"## {NETWORK}, layer after layer", ""]

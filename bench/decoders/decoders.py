@@ -3,7 +3,7 @@
 Run it with ``python bench/decoders/decoders.py``: it packs layers of random weights, and
 LeNet-300-100 pruned by each method where DARB_MNIST_DIR names the folder of
 MNIST's idx files, for every engine; counts bits and clocks by the golden models; and places and
-routes one engine of each kind for two of the layers. Every case leaves a JSON file in
+routes engines of all kinds for layers of each shape. Every case leaves a JSON file in
 build/decoders and is not run again while that, or its line in docs/results/decoders.json, is there.
 docs/results/decoders.md and its plots are written from all that are done.
 """
