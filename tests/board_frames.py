@@ -6,9 +6,11 @@ The board is of storage `ram` and has the memory check.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
+from delayed_registers import DelayedRegisters
 from random_networks import random_network, random_vectors, reference
 
 from darb.golden import (
@@ -26,6 +28,7 @@ from darb.golden.frame import (
     COUNTER_REGISTERS,
     ERROR_REPLY,
     IDENTIFY_REGISTERS,
+    PLACE_BYTES,
     PROTOCOL_VERSION,
     REPLY,
     Command,
@@ -33,8 +36,8 @@ from darb.golden.frame import (
     Frame,
     frame_capacity,
 )
-from darb.golden.loading import used_words
-from darb.golden.memory_map import SECTION
+from darb.golden.loading import used_words, writes_a_word
+from darb.golden.memory_map import SECTION, memory_shapes
 from darb.golden.register_map import (
     CONTROL,
     LOAD_MEMORY,
@@ -43,6 +46,7 @@ from darb.golden.register_map import (
     constant_registers,
     digest_registers,
 )
+from darb.hw.board_core import BoardCore
 from darb.hw.stimulus import to_beats
 from darb.sw.board_client import load_requests
 
@@ -215,6 +219,21 @@ def board_images(seed: int) -> tuple[EngineConfig, list[tuple[IntegerNetwork, Im
     return config, images
 
 
+def board_core(config: EngineConfig, *, delays: bool) -> BoardCore:
+    """Return a board core for `board_job`; with `delays` the engine's registers are slow."""
+    core = BoardCore(
+        config=config,
+        storage=Storage.RAM,
+        memory_check=True,
+        clock_hz=CLOCK_HZ,
+        baud=BAUD,
+        timeout=TIMEOUT,
+    )
+    if delays:
+        core._engine = DelayedRegisters(core._engine, config)
+    return core
+
+
 def _without_an_end(image: Image) -> bytes:
     """Return layers with which an engine computes for ever: no section is of a last layer."""
     layers = image.memories["layers"].copy()
@@ -316,6 +335,22 @@ def _halted(script: Script, number: int) -> None:
     script.infer(number)
 
 
+def _filled(script: Script) -> None:
+    """Fill each memory to its last word with anything, and let the engine compute its CRC."""
+    for name, (depth, width) in memory_shapes(script.config).items():
+        size, pieces = -(-width // 8), writes_a_word(width)
+        words = script.rng.integers(0, 256, (depth, size), dtype=np.uint8)
+        words[:, -1] &= 0xFF >> 8 * size - width
+        padded = np.pad(words, ((0, 0), (0, 4 * pieces - size)))
+        at_once = (script.capacity - PLACE_BYTES) // (4 * pieces)
+        place = LOAD_MEMORY[name] << LOAD_MEMORY_SHIFT
+        for first in range(0, depth, at_once):
+            part = padded[first : first + at_once].tobytes()
+            script.ask(Command.LOAD, struct.pack("<I", place | first) + part)
+        crc = zlib.crc32(words.tobytes())
+        script.ask(Command.CHECK, struct.pack("<I", place | depth), struct.pack("<I", crc))
+
+
 def _stuck(script: Script, number: int) -> None:
     """Add an image that gives no result, which is told after three seconds, and its cure."""
     image = script.images[number][1]
@@ -357,6 +392,7 @@ def board_job(seed: int) -> tuple[EngineConfig, dict]:
     script.infer(1, 3)
     _halted(script, 1)
     script.identify()
+    _filled(script)
     _stuck(script, 0)
     job = {
         "divisor": DIVISOR,

@@ -3,10 +3,8 @@
 import json
 
 import pytest
-from board_frames import BAUD, CLOCK_HZ, TIMEOUT, board_job
+from board_frames import board_core, board_job
 
-from darb.golden import Storage
-from darb.hw.board_core import BoardCore
 from darb.hw.cocotb_runner import build, run_cocotb
 from darb.hw.simulators import find_simulator
 from darb.hw.verilog import TOP, VERILOG, component_verilog
@@ -15,16 +13,10 @@ SIMULATORS = ["verilator", pytest.param("icarus", marks=pytest.mark.icarus)]
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_every_reply_is_the_one_that_is_due(simulator, tmp_path):
+@pytest.mark.parametrize("delays", [False, True])
+def test_every_reply_is_the_one_that_is_due(delays, simulator, tmp_path):
     config, job = board_job(seed=51)
-    core = BoardCore(
-        config=config,
-        storage=Storage.RAM,
-        memory_check=True,
-        clock_hz=CLOCK_HZ,
-        baud=BAUD,
-        timeout=TIMEOUT,
-    )
+    core = board_core(config, delays=delays)
     (tmp_path / VERILOG).write_text(component_verilog(core, TOP))
     (tmp_path / "job.json").write_text(json.dumps(job))
     tool = find_simulator(simulator)
