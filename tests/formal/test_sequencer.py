@@ -19,7 +19,7 @@ from darb.hw.sequencer import Sequencer
 SECTIONS = 3
 CONFIG = small_config(
     lanes=1,
-    rows=2,
+    rows=1,
     max_k=2,
     index_word_bits=6,
     layer_depth=HEADER_WORDS + SECTIONS,
@@ -32,11 +32,12 @@ CLAIM = Claim(
     "no read outside the four memories or the banks, every word of the table's once a vector; each "
     "vector ends after exactly the clocks of the cycle model and its stalls; a vector is started "
     "only if one waits, the last layer only with a half of the output buffer",
-    f"any well-formed table of 1..{SECTIONS} sections, each of 1..2 groups, 2..8 clocks a group, "
+    f"any well-formed table of 1..{SECTIONS} sections, each of 1..4 groups, 1..8 clocks a group, "
     "k = 0..2, 1..3 blocks that keep 1 or 2",
 )
 BUGS = [
     ("groups.last & period.near", "period.near"),
+    ("groups.near & now.period_marks[0]", "0"),
     ("load.eq(wanted & ~(starts_output & ~self.output_free))", "load.eq(wanted)"),
     ("ending | (lead.last & per_word.last)", "ending"),
     ("with m.Elif(lead.last & keep.last):", "with m.Elif(lead.last):"),
@@ -56,18 +57,18 @@ COUNTDOWN_BUGS = [
 
 
 TWO_LAYERS = {"sections": 2}
-"""A table in which each of the bugs shows: two layers, each of two groups of four steps."""
+"""A table in which each of the bugs shows: two groups of four steps, then four of a single one."""
 for number in range(2):
     TWO_LAYERS |= {
         f"{name}_{number}": value
         for name, value in {
-            "groups": 1,
-            "period": 3,
+            "groups": (1, 3)[number],
+            "period": (3, 0)[number],
             "lead": 0,
             "k": 1,
-            "keep": 1,
+            "keep": (1, 0)[number],
             "per_word": 5,
-            "blocks": 2,
+            "blocks": (2, 1)[number],
             "first_of_layer": 1,
             "last_of_layer": 1,
             "reads_input": number == 0,
