@@ -33,13 +33,12 @@ def bank_address_bits(config: EngineConfig) -> int:
 def section_layout(config: EngineConfig) -> data.StructLayout:
     """Return the layout of a descriptor and, behind it, of what is worked out when it arrives.
 
-    ``<field>_marks``: of each field in `_COUNTED`, see `darb.hw.countdown`. ``one_clock``: the
-    section lasts a single clock. ``indexed``: it has indices. ``stride``: columns of a block.
-    ``starts_vector``, ``starts_output``: it is the first of the first, of the last layer.
-    ``ends_vector``: it is the last of the last layer.
+    ``<field>_marks``: of each field in `_COUNTED`, see `darb.hw.countdown`. ``indexed``: it
+    has indices. ``stride``: columns of a block. ``starts_vector``, ``starts_output``: it is the
+    first of the first layer, of the last layer. ``ends_vector``: it is the last of the last layer.
     """
     worked_out = dict.fromkeys((f"{name}_marks" for name in _COUNTED), 2)
-    for name in ("one_clock", "indexed", "starts_vector", "starts_output", "ends_vector"):
+    for name in ("indexed", "starts_vector", "starts_output", "ends_vector"):
         worked_out[name] = 1
     return data.StructLayout({**SECTION, **worked_out, "stride": bank_address_bits(config)})
 
@@ -50,7 +49,6 @@ def _section_fields(word: ValueLike) -> Mapping[str, Value]:
     return {
         **{name: section[name] for name in SECTION},
         **{f"{name}_marks": marks(section[name]) for name in _COUNTED},
-        "one_clock": (section.groups == 0) & (section.period == 0),
         "indexed": section.k != 0,
         "starts_vector": section.first_of_layer & section.reads_input,
         "starts_output": section.first_of_layer & section.writes_output,
@@ -103,7 +101,6 @@ class SectionFetch(wiring.Component):
         """Build the fetch."""
         m = Module()
         fetching, boots, known = Signal(init=1), Signal(init=1), Signal()
-        address_after = Signal.like(self.layer_addr)
         arrives = delay(m, fetching, FETCH, name="fetched")
         m.d.comb += self.layer_en.eq(fetching)
         m.d.sync += [
@@ -113,12 +110,11 @@ class SectionFetch(wiring.Component):
         ]
         with m.If(boots):
             m.d.sync += self.layer_addr.eq(self.layer_addr + 1)
-        with m.If(self.take):
-            m.d.sync += self.layer_addr.eq(address_after)
+        fields = _section_fields(self.layer_word)
         with m.If(arrives):
-            fields = _section_fields(self.layer_word)
             m.d.sync += [self.section[name].eq(value) for name, value in fields.items()]
-            m.d.sync += address_after.eq(
+        with m.If(arrives & known):
+            m.d.sync += self.layer_addr.eq(
                 Mux(fields["ends_vector"], HEADER_WORDS, self.layer_addr + 1)
             )
         self._boot(m, known)

@@ -172,7 +172,8 @@ class Sequencer(wiring.Component):
         """Count through the section and register the step."""
         groups, period = self._count_groups(m, now, next_clock, ending, load)
         ends = Mux(period.last, groups.near & now.period_marks[0], groups.last & period.near)
-        m.d.sync += ending.eq(Mux(load, next_clock.one_clock, ending | ends))
+        # The first clock of a section is never its last: it lasts `pipeline.SECTION_FETCH`.
+        m.d.sync += ending.eq(~load & (ending | ends))
         lead = self._count_lead(m, next_clock, period)
         first = Signal()
         m.d.sync += first.eq(period.last | (first & ~lead.last))
@@ -207,11 +208,11 @@ class Sequencer(wiring.Component):
         """Return the counters of groups and of a group's clocks, which is at its end in idle."""
         groups = Countdown(now.groups.shape(), name="groups")
         period = Countdown(now.period.shape(), name="period")
-        with m.If(ending):
-            groups.start(m, next_clock.groups, next_clock.groups_marks)
-        with m.Elif(period.last):
-            groups.count(m)
         with m.If(period.last):
+            with m.If(ending):
+                groups.start(m, next_clock.groups, next_clock.groups_marks)
+            with m.Else():
+                groups.count(m)
             period.start(m, next_clock.period, next_clock.period_marks | (ending & ~load))
         with m.Else():
             period.count(m)
@@ -237,11 +238,11 @@ class Sequencer(wiring.Component):
         """Return the first column of the step's block."""
         base = Signal(bank_address_bits(self._config))
         keep = Countdown(now.keep.shape(), name="keep")
-        # In the lead no block has begun, so its count may as well begin in every clock.
-        with m.If(period.last | ~lead.last | keep.last):
-            keep.start(m, next_clock.keep, next_clock.keep_marks)
-        with m.Else():
-            keep.count(m)
+        with m.If(period.last | lead.last):
+            with m.If(period.last | keep.last):
+                keep.start(m, next_clock.keep, next_clock.keep_marks)
+            with m.Else():
+                keep.count(m)
         with m.If(period.last):
             m.d.sync += base.eq(0)
         with m.Elif(lead.last & keep.last):
@@ -254,12 +255,13 @@ class Sequencer(wiring.Component):
         """Return whether the step, where it is one, needs a new index word."""
         refill = Signal()
         per_word = Countdown(now.per_word.shape(), name="per_word")
-        with m.If(ending | (lead.last & per_word.last)):
-            per_word.start(m, next_clock.per_word, next_clock.per_word_marks)
-            m.d.sync += refill.eq(next_clock.indexed)
-        with m.Elif(lead.last):
-            per_word.count(m)
-            m.d.sync += refill.eq(0)
+        with m.If(ending | lead.last):
+            with m.If(ending | per_word.last):
+                per_word.start(m, next_clock.per_word, next_clock.per_word_marks)
+                m.d.sync += refill.eq(next_clock.indexed)
+            with m.Else():
+                per_word.count(m)
+                m.d.sync += refill.eq(0)
         return refill
 
     def _halves(self, m: Module, now: data.View, section_end: Value) -> tuple[Value, Value]:
