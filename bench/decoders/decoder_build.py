@@ -58,7 +58,7 @@ class Area:
         return asdict(self)
 
 
-def _steps(files: Mapping[str, bytes], seed: int) -> tuple[Step, ...]:
+def _steps(files: Mapping[str, bytes], seed: int, router: str) -> tuple[Step, ...]:
     board = find_board(BOARD)
     mapping = mapping_commands(_SYNTHESIS, TOP, scopes=SCOPES)
     synthesis = Step(
@@ -77,7 +77,7 @@ def _steps(files: Mapping[str, bytes], seed: int) -> tuple[Step, ...]:
             "--out-of-context",
             *("--json", NETLIST, "--write", PLACED, "--report", TIMING),
             *("--freq", str(CLOCK_MHZ), "--timing-allow-fail", "--seed", str(seed)),
-            *("--router", "router2"),
+            *("--router", router),
         ),
         inputs=(NETLIST,),
         outputs=(PLACED, TIMING),
@@ -102,6 +102,7 @@ def build(
     files: Mapping[str, bytes],
     *,
     decoder: str,
+    router: str,
     seed: int = 1,
     progress: Callable[[str, int, int, str], None],
 ) -> Area:
@@ -115,6 +116,9 @@ def build(
         What its Verilog reads.
     decoder : str
         Regular expression of the paths of components that count as the decoder.
+    router : str
+        Nextpnr's ``router1``, which finds shorter ways, or ``router2``, which comes to an end in
+        fuller designs.
     seed : int
         Of placement.
     progress : callable
@@ -131,7 +135,7 @@ def build(
         (workshop.directory / PACKER).write_text(packer())
         for name, content in files.items():
             (workshop.directory / name).write_bytes(content)
-        workshop.run(_steps(files, seed))
+        workshop.run(_steps(files, seed, router))
         timing, placed = workshop.read_json(TIMING), workshop.read_json(PLACED)
         netlist = (workshop.directory / NETLIST).read_text()
         hierarchy = Hierarchy.read(netlist, (workshop.directory / SCOPES).read_text())
