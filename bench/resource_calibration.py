@@ -301,17 +301,21 @@ def measure(board: Board, storage: Storage, config: EngineConfig) -> dict:
         clock_hz=clock,
     )
     if board.family is Family.XILINX:
-        synthesis, placement = _synthesis_for_xilinx(design), None
+        mapping, placement = [_synthesis_for_xilinx(design)], None
     else:
-        synthesis, placement, *_ = TOOLCHAINS[board.family].implementation(board, design)
+        *mapping, placement = TOOLCHAINS[board.family].implementation(board, design)
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         text = board_verilog(board, config, storage=storage, clock_hz=clock)
         (directory / "top.v").write_text(text)
         (directory / board.constraints).write_text(board.read_constraints())
+        if placement is not None:
+            for name, text in TOOLCHAINS[board.family].beside.items():
+                (directory / name).write_text(text())
         for memory, words in random_contents(shapes, grain=GRAINS[board.family]).items():
             (directory / f"{memory}.mem").write_bytes(to_hex(words, shapes[memory][1]))
-        synthesis.run(directory)
+        for step in mapping:
+            step.run(directory)
         netlist = (directory / NETLIST).read_text()
         if placement is not None:
             _packing(board, design, placement).run(directory)

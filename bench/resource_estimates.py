@@ -157,13 +157,16 @@ def build(subject: Subject, board: Board) -> tuple[EngineConfig, dict[str, Usage
         text = board_verilog(board, config, storage=subject.storage, clock_hz=clock)
         (directory / "top.v").write_text(text)
         (directory / board.constraints).write_text(board.read_constraints())
+        for name, text in toolchain.beside.items():
+            (directory / name).write_text(text())
         for exchangeable in (True, False):
             tried = replace(design, exchangeable=exchangeable)
             contents = random_contents(shapes, grain=toolchain.grain) if exchangeable else own
             for memory, (_, width) in shapes.items():
                 (directory / f"{memory}.mem").write_bytes(to_hex(contents[memory], width))
-            synthesis, placement, *_ = toolchain.implementation(board, tried)
-            synthesis.run(directory)
+            *mapping, placement = toolchain.implementation(board, tried)
+            for step in mapping:
+                step.run(directory)
             netlist = (directory / NETLIST).read_text()
             if _counted(netlist, toolchain.block_ram_cells) <= board.capacity.block_rams:
                 break

@@ -22,13 +22,13 @@ ADDRESS = 1
 GATHER = 2
 """Bank address to activation: array read, then the register that picks the buffer."""
 MULTIPLY = 2
-"""Operands to product."""
+"""Operands to product: a register before the multiplier and one behind it."""
 ACCUMULATE = 1
 """Adder tree to accumulator."""
 CAPTURE = 1
 """Accumulators to the shift register that feeds the row post-processor."""
 POST = 6
-"""Row post-processor: bias, two for the product, two for the shift, round and saturate."""
+"""Row post-processor: bias, product in parts, their sum, two for the shift, round and saturate."""
 SECTION_FETCH = 4
 """A section lasts at least this long, so that the next descriptor is at hand when it ends."""
 

@@ -28,7 +28,7 @@ class ActivationBanks(wiring.Component):
     Attributes
     ----------
     load_en, load_half, load_addr, load_data : In
-        Write one activation to every bank's input memory.
+        Write one activation to every bank's input memory, a clock later.
     write_en : In(lanes)
         Write `write_data` to these banks' hidden memories, at `write_half`, `write_addr`.
     read_addr : In(data.ArrayLayout(address, P))
@@ -67,6 +67,11 @@ class ActivationBanks(wiring.Component):
         m = Module()
         config = self._config
         from_input = delay(m, self.reads_input, GATHER - 1, name="from_input")
+        # The way from the stream's valid to all memories is a clock long.
+        load_en = delay(m, self.load_en, 1, name="load_en")
+        load_to = Cat(self.load_addr, self.load_half)
+        load_to = delay(m, load_to, 1, name="load_to", reset_less=True)
+        load_data = delay(m, self.load_data, 1, name="load_data", reset_less=True)
         for p in range(config.multipliers):
             lane = p % config.lanes
             # A power of two deep, so that no address, however stale, leaves the memory.
@@ -75,9 +80,9 @@ class ActivationBanks(wiring.Component):
             m.submodules[f"input_{p}"], m.submodules[f"hidden_{p}"] = inputs, hidden
             address = self.read_addr[p]
             m.d.comb += [
-                inputs.w_en.eq(self.load_en),
-                inputs.w_addr.eq(Cat(self.load_addr, self.load_half)),
-                inputs.w_data.eq(self.load_data[lane]),
+                inputs.w_en.eq(load_en),
+                inputs.w_addr.eq(load_to),
+                inputs.w_data.eq(load_data[lane]),
                 inputs.r_en.eq(1),
                 inputs.r_addr.eq(Cat(address[: self._load_bits], self.read_half)),
                 hidden.w_en.eq(self.write_en[lane]),
@@ -86,5 +91,7 @@ class ActivationBanks(wiring.Component):
                 hidden.r_en.eq(1),
                 hidden.r_addr.eq(Cat(address[: self._write_bits], self.read_half)),
             ]
-            m.d.sync += self.activation[p].eq(Mux(from_input, inputs.data, hidden.data))
+            chosen = Mux(from_input, inputs.data, hidden.data)
+            chosen = delay(m, chosen, 1, name=f"activation_{p}", reset_less=True)
+            m.d.comb += self.activation[p].eq(chosen)
         return m

@@ -17,6 +17,7 @@ from darb.golden.register_map import (
     Storage,
     constant_registers,
 )
+from darb.hw.delay_line import delay
 from darb.hw.image_loader import loading_signature
 from darb.hw.memory_checker import checking_signature
 
@@ -145,10 +146,12 @@ class AxiLiteRegisters(wiring.Component):
         m.d.sync += errors.eq((errors & ~clear) | Cat(self.too_short, self.too_long))
         events = {"vectors": self.vector_done, "cycles": self.busy, "stalls": self.stalled}
         for name, counter in counters.items():
+            # A carry chain of 32 bits has no time for what decides the event, too.
+            event = delay(m, events[name], 1, name=f"counts_{name}")
             with m.If(write_to[name]):
                 m.d.sync += counter.eq(0)
             with m.Else():
-                m.d.sync += counter.eq(counter + events[name])
+                m.d.sync += counter.eq(counter + event)
         if self._storage is Storage.RAM:
             m.d.comb += [
                 self.loading.word.eq(data),

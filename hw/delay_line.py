@@ -5,7 +5,9 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, ValueLike
 
 
-def delay(m: Module, value: ValueLike, clocks: int, *, name: str) -> Signal:
+def delay(
+    m: Module, value: ValueLike, clocks: int, *, name: str, reset_less: bool = False
+) -> Signal:
     """Return `value` as it stood `clocks` clocks before; zero out of reset.
 
     Parameters
@@ -18,10 +20,12 @@ def delay(m: Module, value: ValueLike, clocks: int, *, name: str) -> Signal:
         0 returns `value` itself.
     name : str
         Of the signals, numbered by their age.
+    reset_less : bool
+        A reset leaves the registers as they are, which block RAMs and multipliers can take in.
     """
     shape = value.shape()
     for age in range(1, clocks + 1):
-        later = Signal(shape, name=f"{name}_{age}")
+        later = Signal(shape, name=f"{name}_{age}", reset_less=reset_less)
         m.d.sync += later.eq(value)
         value = later
     return value

@@ -7,13 +7,15 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from darb.golden.config import EngineConfig
+from darb.hw.delay_line import delay
 
 
 class DotProduct(wiring.Component):
     """S products summed, one set a clock.
 
-    `sum` follows the operands by 2 + ceil(log2(S)) clocks: two registers after each multiplier and
-    one after each level of the adder tree. Exact: no bit is dropped.
+    `sum` follows the operands by 2 + ceil(log2(S)) clocks: a register before and one behind each
+    multiplier, which are its own where an FPGA's has them, and one after each level of the adder
+    tree. Exact: no bit is dropped.
 
     Parameters
     ----------
@@ -40,23 +42,22 @@ class DotProduct(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the multipliers and the tree."""
         m = Module()
+        config = self._config
         level = []
-        for s in range(self._config.lanes):
-            product = Signal(signed(self._product_bits), name=f"product_{s}")
-            product_out = Signal.like(product, name=f"product_out_{s}")
-            m.d.sync += [
-                product.eq(self.activation[s] * self.weight[s]),
-                product_out.eq(product),
-            ]
-            level.append(product_out)
+        for s in range(config.lanes):
+            # Registers with a reset would stay outside a multiplier.
+            activation = delay(m, self.activation[s], 1, name=f"activation_{s}", reset_less=True)
+            weight = delay(m, self.weight[s], 1, name=f"weight_{s}", reset_less=True)
+            product = activation * weight
+            level.append(delay(m, product, 1, name=f"product_{s}", reset_less=True))
         depth = 0
         while len(level) > 1:
             depth += 1
             above = []
             for number in range(len(level) // 2):
-                total = Signal(signed(self._product_bits + depth), name=f"sum_{depth}_{number}")
-                m.d.sync += total.eq(level[2 * number] + level[2 * number + 1])
-                above.append(total)
+                total = level[2 * number] + level[2 * number + 1]
+                name = f"sum_{depth}_{number}"
+                above.append(delay(m, total, 1, name=name, reset_less=True))
             level = above
         m.d.comb += self.sum.eq(level[0])
         return m
@@ -93,6 +94,8 @@ class Accumulator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the accumulator."""
         m = Module()
+        total = Signal.like(self.total, reset_less=True)
         with m.If(self.step):
-            m.d.sync += self.total.eq(Mux(self.first, 0, self.total) + self.sum)
+            m.d.sync += total.eq(Mux(self.first, 0, total) + self.sum)
+        m.d.comb += self.total.eq(total)
         return m

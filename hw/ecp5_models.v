@@ -210,14 +210,14 @@ module DP16KD #(
     } = DATA_WIDTH_B == 36 ? port[1].data_out[35:18] : port[1].data_out[17:0];
 endmodule
 
-// Product of two 18-bit numbers, each signed or not, without registers and without the chains to
-// its neighbours, whose ports are left out.
+// Product of two 18-bit numbers, each signed or not, with or without registers before it and behind
+// it, and without the chains to its neighbours, whose ports are left out.
 module MULT18X18D #(
-    parameter REG_INPUTA_CLK = "NONE",
-    parameter REG_INPUTB_CLK = "NONE",
+    parameter REG_INPUTA_CLK = "NONE", REG_INPUTA_CE = "CE0", REG_INPUTA_RST = "RST0",
+    parameter REG_INPUTB_CLK = "NONE", REG_INPUTB_CE = "CE0", REG_INPUTB_RST = "RST0",
     parameter REG_INPUTC_CLK = "NONE",
     parameter REG_PIPELINE_CLK = "NONE",
-    parameter REG_OUTPUT_CLK = "NONE",
+    parameter REG_OUTPUT_CLK = "NONE", REG_OUTPUT_CE = "CE0", REG_OUTPUT_RST = "RST0",
     parameter MULT_BYPASS = "DISABLED"
 ) (
     input  wire A17, A16, A15, A14, A13, A12, A11, A10, A9,
@@ -227,6 +227,7 @@ module MULT18X18D #(
     input  wire C17, C16, C15, C14, C13, C12, C11, C10, C9,
     input  wire C8, C7, C6, C5, C4, C3, C2, C1, C0,
     input  wire SIGNEDA, SIGNEDB, SOURCEA, SOURCEB,
+    input  wire CLK0, CE0, RST0,
     output wire P35, P34, P33, P32, P31, P30, P29, P28, P27,
     output wire P26, P25, P24, P23, P22, P21, P20, P19, P18,
     output wire P17, P16, P15, P14, P13, P12, P11, P10, P9,
@@ -241,31 +242,53 @@ module MULT18X18D #(
         B17, B16, B15, B14, B13, B12, B11, B10, B9,
         B8, B7, B6, B5, B4, B3, B2, B1, B0
     };
-    wire signed [18:0] a_value = {SIGNEDA & a[17], a};
-    wire signed [18:0] b_value = {SIGNEDB & b[17], b};
+    localparam REGISTERED = REG_INPUTA_CLK != "NONE" || REG_INPUTB_CLK != "NONE"
+        || REG_OUTPUT_CLK != "NONE";
+    reg [17:0] a_register, b_register;
+    reg [35:0] p_register;
+    wire [17:0] a_operand = REG_INPUTA_CLK == "NONE" ? a : a_register;
+    wire [17:0] b_operand = REG_INPUTB_CLK == "NONE" ? b : b_register;
+    wire signed [18:0] a_value = {SIGNEDA & a_operand[17], a_operand};
+    wire signed [18:0] b_value = {SIGNEDB & b_operand[17], b_operand};
     wire signed [37:0] product = a_value * b_value;
+    wire [35:0] p = REG_OUTPUT_CLK == "NONE" ? product[35:0] : p_register;
+    initial begin
+        a_register = 18'b0;
+        b_register = 18'b0;
+        p_register = 36'b0;
+    end
+    always @(posedge CLK0) begin
+        if (REGISTERED && (CE0 !== 1'b1 || RST0 !== 1'b0))
+            $fatal(1, "%m: MULT18X18D has no model of its registers' enable and reset");
+        a_register <= a;
+        b_register <= b;
+        p_register <= product[35:0];
+    end
     assign {
         P35, P34, P33, P32, P31, P30, P29, P28, P27,
         P26, P25, P24, P23, P22, P21, P20, P19, P18,
         P17, P16, P15, P14, P13, P12, P11, P10, P9,
         P8, P7, P6, P5, P4, P3, P2, P1, P0
-    } = product[35:0];
+    } = p;
     assign SIGNEDP = SIGNEDA | SIGNEDB;
 
     initial begin
-        if (REG_INPUTA_CLK != "NONE")
+        if (REG_INPUTA_CLK != "NONE" && REG_INPUTA_CLK != "CLK0")
             $fatal(1, "%m: MULT18X18D has no model of REG_INPUTA_CLK %0s", REG_INPUTA_CLK);
-        if (REG_INPUTB_CLK != "NONE")
+        if (REG_INPUTB_CLK != "NONE" && REG_INPUTB_CLK != "CLK0")
             $fatal(1, "%m: MULT18X18D has no model of REG_INPUTB_CLK %0s", REG_INPUTB_CLK);
         if (REG_INPUTC_CLK != "NONE")
             $fatal(1, "%m: MULT18X18D has no model of REG_INPUTC_CLK %0s", REG_INPUTC_CLK);
         if (REG_PIPELINE_CLK != "NONE")
             $fatal(1, "%m: MULT18X18D has no model of REG_PIPELINE_CLK %0s", REG_PIPELINE_CLK);
-        if (REG_OUTPUT_CLK != "NONE")
+        if (REG_OUTPUT_CLK != "NONE" && REG_OUTPUT_CLK != "CLK0")
             $fatal(1, "%m: MULT18X18D has no model of REG_OUTPUT_CLK %0s", REG_OUTPUT_CLK);
         if (MULT_BYPASS != "DISABLED")
             $fatal(1, "%m: MULT18X18D has no model of MULT_BYPASS %0s", MULT_BYPASS);
     end
+    always @(SIGNEDA or SIGNEDB)
+        if (REGISTERED && $time > 0)
+            $fatal(1, "%m: MULT18X18D has no model of a sign that changes beside registers");
     always @(SOURCEA or SOURCEB)
         if (SOURCEA !== 1'b0 || SOURCEB !== 1'b0)
             $fatal(1, "%m: MULT18X18D has no model of the shift chain");

@@ -21,7 +21,7 @@ from darb.golden.pipeline import (
 from darb.golden.register_map import LOAD_MEMORY, Storage
 from darb.hw.activation_banks import ActivationBanks
 from darb.hw.arg_max import ArgMax
-from darb.hw.block_index_decoder import BlockIndexDecoder
+from darb.hw.block_index_decoder import AHEAD, BlockIndexDecoder
 from darb.hw.delay_line import delay
 from darb.hw.dot_product import Accumulator, DotProduct
 from darb.hw.image_loader import memory_write_signature
@@ -202,14 +202,14 @@ class Engine(wiring.Component):
             max_k=config.max_k,
             address_bits=bank_address_bits(config),
         )
-        at_word = delay(m, step, FETCH, name="step_at_word")
-        at_read = delay(m, at_word, DECODE + ADDRESS, name="step_at_read")
+        ahead = delay(m, step, FETCH - AHEAD, name="step_ahead")
+        at_read = delay(m, ahead, AHEAD + DECODE + ADDRESS, name="step_at_read")
         m.d.comb += [
             decoder.word.as_value().eq(indices.data),
-            decoder.step.eq(at_word.valid),
-            decoder.refill.eq(at_word.refill),
-            decoder.k.eq(at_word.k),
-            decoder.base.eq(at_word.base),
+            decoder.step.eq(ahead.valid),
+            decoder.refill.eq(ahead.refill),
+            decoder.k.eq(ahead.k),
+            decoder.base.eq(ahead.base),
             banks.read_addr.eq(decoder.address),
             banks.read_half.eq(at_read.read_half),
             banks.reads_input.eq(at_read.reads_input),
@@ -270,11 +270,11 @@ class Engine(wiring.Component):
 
         stored = queue.valid & row.store
         to_hidden = delay(m, stored & ~queue.group.writes_output, POST - 1, name="to_hidden")
-        bank = delay(m, row.bank, POST - 1, name="bank")
+        bank = delay(m, row.bank, POST - 1, name="bank", reset_less=True)
         # The bank is decoded a clock early, so that the write enables come from registers.
         m.d.sync += banks.write_en.eq(to_hidden << bank)
-        half = delay(m, queue.group.write_half, POST, name="half")
-        address = delay(m, row.address, POST, name="address")
+        half = delay(m, queue.group.write_half, POST, name="half", reset_less=True)
+        address = delay(m, row.address, POST, name="address", reset_less=True)
         ends_vector = delay(m, queue.ends_vector, POST, name="ends_vector")
         requantised = config.output_mode is OutputMode.ACTIVATIONS
         result = post.activation if requantised else post.accumulator

@@ -70,10 +70,12 @@ class OutputBuffer(wiring.Component):
         read_valid, read_last, read_ready = Signal(), Signal(), Signal()
         sent = self.o.valid & self.o.ready & self.o.payload.last
         reads, at_last, finished = Signal(), Signal(), Signal()
+        last_address = Signal(self._address_bits)
+        m.d.sync += last_address.eq(self.outputs - 1)
         m.d.comb += [
             read_ready.eq(~self.o.valid | self.o.ready),
             reads.eq((whole != 0) & (~read_valid | read_ready)),
-            at_last.eq(address == self.outputs - 1),
+            at_last.eq(address == last_address),
             finished.eq(reads & at_last),
             self.free.eq(taken != BUFFERS),
             words.w_en.eq(self.write_en),

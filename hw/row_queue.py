@@ -70,7 +70,9 @@ class RowQueue(wiring.Component):
             self.ends_vector.eq(delay(m, self.restart, ACCUMULATE + CAPTURE, name="ends_vector")),
         ]
         at_total = delay(m, self.step, ACCUMULATE, name="step_at_total")
-        queue = [Signal.like(self.total, name=f"queue_{r}") for r in range(self._rows)]
+        queue = [
+            Signal.like(self.total, name=f"queue_{r}", reset_less=True) for r in range(self._rows)
+        ]
         for slot, behind in pairwise(queue):
             m.d.sync += slot.eq(behind)
         with m.If(at_total.last):

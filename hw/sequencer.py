@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from darb.golden.config import EngineConfig
-from darb.golden.memory_map import (
-    FORMAT_VERSION,
-    HEADER,
-    HEADER_WORDS,
-    LAYER_WORD_BITS,
-    SECTION,
-    address_bits,
-)
-from darb.golden.pipeline import FETCH, layer_gap, step_to_read
+from darb.golden.memory_map import HEADER, LAYER_WORD_BITS, address_bits
+from darb.golden.pipeline import layer_gap, step_to_read
+from darb.hw.countdown import Countdown, marks
 from darb.hw.delay_line import delay
-
-
-def bank_address_bits(config: EngineConfig) -> int:
-    """Return the width of a column's number inside its segment."""
-    return max(address_bits(config.input_depth), address_bits(config.hidden_depth))
+from darb.hw.section_fetch import SectionFetch, bank_address_bits
 
 
 def step_layout(config: EngineConfig) -> data.StructLayout:
@@ -55,6 +45,9 @@ class Sequencer(wiring.Component):
     Out of reset it reads the two header words, then raises `booted`. Where they are of another
     format version, or of no image, it starts nothing.
 
+    It has a say in every clock, so it decides from a few registers: what a descriptor asks for is
+    worked out when it arrives, and counters count down and tell their end a clock ahead.
+
     Parameters
     ----------
     config : EngineConfig
@@ -74,9 +67,10 @@ class Sequencer(wiring.Component):
     reserve : Out(1)
         The last layer starts and takes that half.
     step : Out(step_layout(config))
-        Registered. `valid`: a step. `first`, `last`: of its row group. `final`: of its vector.
-        `refill`: it needs a new index word. `k`, `base`: its block. `reads_input`, `read_half`:
-        the buffer it reads. `writes_output`, `write_half`, `relu`: where its rows go.
+        Registered. `valid`: a step; of the others only `last`, `final` and `refill` mean something
+        without it. `first`, `last`: of its row group. `final`: of its vector. `refill`: it needs a
+        new index word. `k`, `base`: its block. `reads_input`, `read_half`: the buffer it reads.
+        `writes_output`, `write_half`, `relu`: where its rows go.
     booted : Out(1)
     header : Out(data.StructLayout(HEADER))
     digest : Out(96)
@@ -110,135 +104,90 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the sequencer."""
         m = Module()
-        section = data.StructLayout(SECTION)
-        now, following = Signal(section), Signal(section)
-        following_valid, running = Signal(), Signal()
-        load, section_end = Signal(), Signal()
-        self._fetch(m, load, following, following_valid)
+        m.submodules.fetch = fetch = SectionFetch(config=self._config)
+        m.d.comb += [
+            self.layer_en.eq(fetch.layer_en),
+            self.layer_addr.eq(fetch.layer_addr),
+            fetch.layer_word.eq(self.layer_word),
+            self.booted.eq(fetch.booted),
+            self.header.eq(fetch.header),
+            self.digest.eq(fetch.digest),
+        ]
+        # `ending`: the last clock of a section, and while none runs. The next can begin behind it.
+        running, ending, mid_vector = Signal(), Signal(init=1), Signal()
+        load = self._decide(m, fetch, running, ending)
+        now, next_clock = Signal.like(fetch.section), Signal.like(fetch.section)
+        m.d.comb += [
+            next_clock.eq(Mux(ending, fetch.section, now)),
+            self.busy.eq(running | mid_vector),
+        ]
+        section_end = running & ending
+        ends_hidden = section_end & now.last_of_layer & ~now.writes_output
+        m.d.sync += [
+            now.eq(next_clock),
+            running.eq(load | (running & ~ending)),
+            mid_vector.eq(~load & (mid_vector | ends_hidden)),
+        ]
+        done_reading = section_end & now.last_of_layer & now.reads_input
+        m.d.comb += self.release.eq(
+            delay(m, done_reading, step_to_read(self._config), name="done_reading")
+        )
+        self._issue(m, now, next_clock, running, ending, load)
+        return m
 
-        mid_vector, gap = Signal(), Signal(range(layer_gap(self._config)))
-        follows_on = ~following.first_of_layer
-        starts_vector = following.first_of_layer & following.reads_input
-        starts_output = following.first_of_layer & following.writes_output
-        after_gap = ~section_end & (gap == 0)
-        wanted = Signal()
+    def _decide(self, m: Module, fetch: SectionFetch, running: Signal, ending: Signal) -> Signal:
+        """Return whether the section at hand begins in the next clock."""
+        following = fetch.section
+        gap_clocks = Const(layer_gap(self._config) - 1)
+        gap = Countdown(gap_clocks.shape(), name="gap")
+        follows_on, after_gap = ~following.first_of_layer, gap.last
+        starts_vector, starts_output = following.starts_vector, following.starts_output
+        wanted, load = Signal(), Signal()
         m.d.comb += [
             wanted.eq(
-                (~running | section_end)
-                & following_valid
-                & (follows_on | Mux(starts_vector, self.waiting, after_gap))
+                ending & fetch.valid & (follows_on | Mux(starts_vector, self.waiting, after_gap))
             ),
             self.stalled.eq(wanted & starts_output & ~self.output_free),
             load.eq(wanted & ~(starts_output & ~self.output_free)),
             self.take.eq(load & starts_vector),
             self.reserve.eq(load & starts_output),
-            self.busy.eq(running | mid_vector),
+            fetch.take.eq(load),
         ]
-        with m.If(gap != 0):
-            m.d.sync += gap.eq(gap - 1)
-        with m.If(section_end):
-            m.d.sync += running.eq(0)
-            with m.If(now.last_of_layer):
-                m.d.sync += [
-                    gap.eq(layer_gap(self._config) - 1),
-                    mid_vector.eq(~now.writes_output),
-                ]
-        with m.If(load):
-            m.d.sync += [now.eq(following), running.eq(1), mid_vector.eq(0)]
-
-        done_reading = section_end & now.last_of_layer & now.reads_input
-        m.d.comb += self.release.eq(
-            delay(m, done_reading, step_to_read(self._config), name="done_reading")
-        )
-        self._count(m, now, running, load, section_end)
-        return m
-
-    def _fetch(
-        self, m: Module, load: Signal, following: data.View, following_valid: Signal
-    ) -> None:
-        """Read the header, then keep the next descriptor at hand."""
-        fetching, last_fetch = Signal(init=1), Signal()
-        header_words, known = Signal(range(HEADER_WORDS + 1)), Signal()
-        m.d.comb += [
-            known.eq(self.header.version == FORMAT_VERSION),
-            self.layer_en.eq(fetching),
-            last_fetch.eq(delay(m, fetching, FETCH, name="fetched")),
-        ]
-        m.d.sync += fetching.eq(0)
-        with m.If(~self.booted):
-            with m.If(self.layer_addr != HEADER_WORDS):
-                m.d.sync += [self.layer_addr.eq(self.layer_addr + 1), fetching.eq(1)]
-            with m.If(last_fetch):
-                m.d.sync += header_words.eq(header_words + 1)
-                with m.Switch(header_words):
-                    with m.Case(0):
-                        m.d.sync += self.digest.eq(self.layer_word)
-                    with m.Case(1):
-                        m.d.sync += self.header.as_value().eq(self.layer_word)
-                    with m.Default():
-                        m.d.sync += self.booted.eq(1)
-        with m.If(last_fetch):
-            m.d.sync += [
-                following.as_value().eq(self.layer_word),
-                following_valid.eq(known & (self.booted | (header_words == HEADER_WORDS))),
-            ]
-        with m.If(load):
-            wraps = following.last_of_layer & following.writes_output
-            m.d.sync += [
-                following_valid.eq(0),
-                fetching.eq(1),
-                self.layer_addr.eq(Mux(wraps, HEADER_WORDS, self.layer_addr + 1)),
-            ]
-
-    def _count(
-        self, m: Module, now: data.View, running: Signal, load: Signal, section_end: Signal
-    ) -> None:
-        """Count clocks, groups, indices and blocks; register the step."""
-        config = self._config
-        clock, group = Signal.like(now.period), Signal.like(now.groups)
-        served, kept = Signal.like(now.per_word), Signal.like(now.keep)
-        base = Signal(bank_address_bits(config))
-        valid, group_end = Signal(), Signal()
-        m.d.comb += [
-            valid.eq(running & (clock >= now.lead)),
-            group_end.eq(running & (clock == now.period)),
-            section_end.eq(group_end & (group == now.groups)),
-        ]
+        # The last of a section's clocks is the one that counts, and it matters behind a layer only.
         with m.If(running):
-            m.d.sync += clock.eq(clock + 1)
-        with m.If(valid):
-            m.d.sync += [
-                served.eq(Mux(served == now.per_word, 0, served + 1)),
-                kept.eq(kept + 1),
-            ]
-            with m.If(kept == now.keep):
-                m.d.sync += [kept.eq(0), base.eq(base + (1 << now.k)[: len(base)])]
-        with m.If(group_end):
-            m.d.sync += [clock.eq(0), group.eq(group + 1), kept.eq(0), base.eq(0)]
-        with m.If(section_end):
-            m.d.sync += [group.eq(0), served.eq(0)]
+            gap.start(m, gap_clocks, marks(gap_clocks))
+        with m.Elif(~gap.last):
+            gap.count(m)
+        return load
 
-        read_half, write_half, vector_half = Signal(), Signal(), Signal()
-        hidden_half, output_half = Signal(), Signal()
-        with m.If(section_end & now.last_of_layer):
-            m.d.sync += hidden_half.eq(~hidden_half)
-            with m.If(now.reads_input):
-                m.d.sync += vector_half.eq(~vector_half)
-            with m.If(now.writes_output):
-                m.d.sync += output_half.eq(~output_half)
-        m.d.comb += [
-            read_half.eq(Mux(now.reads_input, vector_half, hidden_half)),
-            write_half.eq(Mux(now.writes_output, output_half, ~hidden_half)),
-        ]
-        last = group_end
+    def _issue(
+        self,
+        m: Module,
+        now: data.View,
+        next_clock: data.View,
+        running: Signal,
+        ending: Signal,
+        load: Signal,
+    ) -> None:
+        """Count through the section and register the step."""
+        groups, period = self._count_groups(m, now, next_clock, ending, load)
+        ends = Mux(period.last, groups.near & now.period_marks[0], groups.last & period.near)
+        # The first clock of a section is never its last: it lasts `pipeline.SECTION_FETCH`.
+        m.d.sync += ending.eq(~load & (ending | ends))
+        lead = self._count_lead(m, next_clock, period)
+        first = Signal()
+        m.d.sync += first.eq(period.last | (first & ~lead.last))
+        valid, section_end = running & lead.last, running & ending
+        refill = self._count_indices(m, now, next_clock, ending, lead)
+        read_half, write_half = self._halves(m, now, section_end)
         step = {
             "valid": valid,
-            "first": clock == now.lead,
-            "last": last,
-            "final": last & (group == now.groups) & now.last_of_layer & now.writes_output,
-            "refill": valid & (served == 0) & (now.k != 0),
+            "first": first,
+            "last": running & period.last,
+            "final": section_end & now.ends_vector,
+            "refill": valid & refill,
             "k": now.k,
-            "base": base,
+            "base": self._count_blocks(m, now, next_clock, period, lead),
             "reads_input": now.reads_input,
             "read_half": read_half,
             "writes_output": now.writes_output,
@@ -247,3 +196,84 @@ class Sequencer(wiring.Component):
         }
         for name, value in step.items():
             m.d.sync += self.step[name].eq(value)
+
+    def _count_groups(
+        self,
+        m: Module,
+        now: data.View,
+        next_clock: data.View,
+        ending: Signal,
+        load: Signal,
+    ) -> tuple[Countdown, Countdown]:
+        """Return the counters of groups and of a group's clocks, which is at its end in idle."""
+        groups = Countdown(now.groups.shape(), name="groups")
+        period = Countdown(now.period.shape(), name="period")
+        with m.If(period.last):
+            with m.If(ending):
+                groups.start(m, next_clock.groups, next_clock.groups_marks)
+            with m.Else():
+                groups.count(m)
+            period.start(m, next_clock.period, next_clock.period_marks | (ending & ~load))
+        with m.Else():
+            period.count(m)
+        return groups, period
+
+    def _count_lead(self, m: Module, next_clock: data.View, period: Countdown) -> Countdown:
+        """Return the counter of the clocks before a group's first step."""
+        lead = Countdown(next_clock.lead.shape(), name="lead")
+        with m.If(period.last):
+            lead.start(m, next_clock.lead, next_clock.lead_marks)
+        with m.Elif(~lead.last):
+            lead.count(m)
+        return lead
+
+    def _count_blocks(
+        self,
+        m: Module,
+        now: data.View,
+        next_clock: data.View,
+        period: Countdown,
+        lead: Countdown,
+    ) -> Signal:
+        """Return the first column of the step's block."""
+        base = Signal(bank_address_bits(self._config))
+        keep = Countdown(now.keep.shape(), name="keep")
+        with m.If(period.last | lead.last):
+            with m.If(period.last | keep.last):
+                keep.start(m, next_clock.keep, next_clock.keep_marks)
+            with m.Else():
+                keep.count(m)
+        with m.If(period.last):
+            m.d.sync += base.eq(0)
+        with m.Elif(lead.last & keep.last):
+            m.d.sync += base.eq(base + now.stride)
+        return base
+
+    def _count_indices(
+        self, m: Module, now: data.View, next_clock: data.View, ending: Signal, lead: Countdown
+    ) -> Signal:
+        """Return whether the step, where it is one, needs a new index word."""
+        refill = Signal()
+        per_word = Countdown(now.per_word.shape(), name="per_word")
+        with m.If(ending | lead.last):
+            with m.If(ending | per_word.last):
+                per_word.start(m, next_clock.per_word, next_clock.per_word_marks)
+                m.d.sync += refill.eq(next_clock.indexed)
+            with m.Else():
+                per_word.count(m)
+                m.d.sync += refill.eq(0)
+        return refill
+
+    def _halves(self, m: Module, now: data.View, section_end: Value) -> tuple[Value, Value]:
+        """Return which half of its buffers the section reads and writes."""
+        vector_half, hidden_half, output_half = Signal(), Signal(), Signal()
+        with m.If(section_end & now.last_of_layer):
+            m.d.sync += hidden_half.eq(~hidden_half)
+            with m.If(now.reads_input):
+                m.d.sync += vector_half.eq(~vector_half)
+            with m.If(now.writes_output):
+                m.d.sync += output_half.eq(~output_half)
+        return (
+            Mux(now.reads_input, vector_half, hidden_half),
+            Mux(now.writes_output, output_half, ~hidden_half),
+        )

@@ -34,7 +34,7 @@ class VectorLoader(wiring.Component):
     ----------
     i : In(stream.Signature(input_layout(config)))
     enable : In(1)
-        `beats` is known.
+        `beats` is known, and was a clock before.
     beats : In(16)
         Beats of one vector.
     load_en, load_half, load_addr, load_data : Out
@@ -72,10 +72,12 @@ class VectorLoader(wiring.Component):
         beat = Signal(HEADER["input_beats"])
         occupied, untaken = Signal(range(BUFFERS + 1)), Signal(range(BUFFERS + 1))
         skipping, at_last, whole = Signal(), Signal(), Signal()
+        last_beat = Signal.like(beat)
+        m.d.sync += last_beat.eq(self.beats - 1)
         accept = self.i.valid & self.i.ready
         m.d.comb += [
             self.i.ready.eq(self.enable & (occupied != BUFFERS)),
-            at_last.eq(beat == self.beats - 1),
+            at_last.eq(beat == last_beat),
             whole.eq(accept & ~skipping & at_last & self.i.payload.last),
             self.too_short.eq(accept & ~skipping & ~at_last & self.i.payload.last),
             self.too_long.eq(accept & ~skipping & at_last & ~self.i.payload.last),

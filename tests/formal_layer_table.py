@@ -17,7 +17,7 @@ from darb.golden.memory_map import (
 )
 from darb.golden.pipeline import SECTION_FETCH, layer_gap
 
-_FREE = {"groups": 1, "period": 3, "lead": 2, "k": 2, "keep": 1, "per_word": 3}
+_FREE = {"groups": 2, "period": 3, "lead": 2, "k": 2, "keep": 1, "per_word": 3}
 _FLAGS = ("first_of_layer", "last_of_layer", "reads_input", "writes_output", "relu")
 _BLOCKS = 2
 _WIDE = 8

@@ -106,6 +106,12 @@ def product(a, b, a_signed, b_signed):
     return Part("product", shape, {"a": a, "b": b}, a + b)
 
 
+def registered_product(a, b, a_signed=1, b_signed=1, kind=0):
+    shape = {"A": a, "B": b, "A_SIGNED": a_signed, "B_SIGNED": b_signed, "KIND": kind}
+    ports = {"en": 1, "rst": 1, "a": a, "b": b}
+    return Part("registered_product", shape, ports, a + b)
+
+
 def top(parts):
     """Return the module `dut`: every part side by side, inputs and outputs packed."""
     lines, taken, outputs = [], 0, 0

@@ -15,7 +15,8 @@ from darb.hw.boards import find_board
 from darb.hw.boards.chip_options import chip_options
 from darb.hw.boards.devices import Family
 from darb.hw.flow.critical_path import slowest_path
-from darb.hw.flow.design import NETLIST, PHASES, PLACED, SCOPES, TIMING, mapping_commands
+from darb.hw.flow.design import MAPPED, NETLIST, PHASES, PLACED, SCOPES, TIMING, mapping_commands
+from darb.hw.flow.ecp5 import PACKER, packer, register_step
 from darb.hw.flow.hierarchy import Hierarchy
 from darb.hw.flow.resources import RESOURCES, read_usage, top_module
 from darb.hw.flow.step import Step
@@ -57,15 +58,15 @@ class Area:
         return asdict(self)
 
 
-def _steps(files: Mapping[str, bytes], seed: int) -> tuple[Step, Step]:
+def _steps(files: Mapping[str, bytes], seed: int, router: str) -> tuple[Step, ...]:
     board = find_board(BOARD)
     mapping = mapping_commands(_SYNTHESIS, TOP, scopes=SCOPES)
     synthesis = Step(
         name="synthesis",
         tool="yosys",
-        arguments=("-p", f"read_verilog {_VERILOG}; {mapping} -json {NETLIST}"),
+        arguments=("-p", f"read_verilog {_VERILOG}; {mapping} -json {MAPPED}"),
         inputs=(_VERILOG, *files),
-        outputs=(NETLIST, SCOPES),
+        outputs=(MAPPED, SCOPES),
     )
     place = Step(
         name="place-and-route",
@@ -76,13 +77,13 @@ def _steps(files: Mapping[str, bytes], seed: int) -> tuple[Step, Step]:
             "--out-of-context",
             *("--json", NETLIST, "--write", PLACED, "--report", TIMING),
             *("--freq", str(CLOCK_MHZ), "--timing-allow-fail", "--seed", str(seed)),
-            *("--router", "router2"),
+            *("--router", router),
         ),
         inputs=(NETLIST,),
         outputs=(PLACED, TIMING),
         marks=PHASES,
     )
-    return synthesis, place
+    return synthesis, register_step(), place
 
 
 def _components(placed: Mapping, hierarchy: Hierarchy, wanted: str) -> dict[str, int]:
@@ -101,6 +102,7 @@ def build(
     files: Mapping[str, bytes],
     *,
     decoder: str,
+    router: str,
     seed: int = 1,
     progress: Callable[[str, int, int, str], None],
 ) -> Area:
@@ -114,6 +116,9 @@ def build(
         What its Verilog reads.
     decoder : str
         Regular expression of the paths of components that count as the decoder.
+    router : str
+        Nextpnr's ``router1``, which finds shorter ways, or ``router2``, which comes to an end in
+        fuller designs.
     seed : int
         Of placement.
     progress : callable
@@ -127,9 +132,10 @@ def build(
     with tempfile.TemporaryDirectory() as directory:
         workshop = Workshop(Path(directory), progress, weights_only=False)
         (workshop.directory / _VERILOG).write_text(component_verilog(component, TOP))
+        (workshop.directory / PACKER).write_text(packer())
         for name, content in files.items():
             (workshop.directory / name).write_bytes(content)
-        workshop.run(_steps(files, seed))
+        workshop.run(_steps(files, seed, router))
         timing, placed = workshop.read_json(TIMING), workshop.read_json(PLACED)
         netlist = (workshop.directory / NETLIST).read_text()
         hierarchy = Hierarchy.read(netlist, (workshop.directory / SCOPES).read_text())

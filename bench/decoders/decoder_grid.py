@@ -24,6 +24,8 @@ BUILT_RATIO = 16
 """Ratio of the random layers that are placed; another one changes little but the memories."""
 WIDELY_BUILT = (1024, 1024)
 """The layer of random weights that is placed with every number of multipliers, others with few."""
+NOT_ROUTED = ("csr", "eie")
+"""Engines that nextpnr found no ways for in half an hour, with many multipliers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +69,18 @@ class Case:
         Random weights that are all kept are more than the chip holds.
         """
         contender = CONTENDERS[self.engine]
-        if self.shape is None:
-            return self.row == contender.rows[0]
         few = self.multipliers == min(MULTIPLIERS)
-        here = self.ratio == BUILT_RATIO and (few or self.shape == WIDELY_BUILT)
+        if self.shape is None:
+            return few and self.row == contender.rows[0]
+        widely = self.shape == WIDELY_BUILT and self.engine not in NOT_ROUTED
+        here = self.ratio == BUILT_RATIO and (few or widely)
         # Another order of rows is no other engine.
         return here and bool(contender.rows)
+
+    @property
+    def router(self) -> str:
+        """Which of nextpnr's routers finds its ways."""
+        return "router1" if self.multipliers == min(MULTIPLIERS) else "router2"
 
     @property
     def recipe(self) -> str:

@@ -47,17 +47,21 @@ def _works(case: Case, *, density: float) -> tuple[tuple[Work, ...], float | Non
     return network.works, network.accuracy
 
 
-def _area(candidate: Candidate, decoder: str, progress: BuildProgress) -> dict[str, object]:
+def _area(
+    candidate: Candidate, decoder: str, router: str, progress: BuildProgress
+) -> dict[str, object]:
     """Return what the engine takes, and its decoder's components each built alone."""
     try:
-        engine = build(candidate.top(), candidate.files, decoder=decoder, progress=progress)
+        engine = build(
+            candidate.top(), candidate.files, decoder=decoder, router=router, progress=progress
+        )
     except BuildError as error:
         if "no BELs remaining" not in str(error):
             raise
         return {"refused": "more than the chip holds"}
     alone: Counter = Counter()
     for component, count in candidate.decoder():
-        used = build(component, {}, decoder=decoder, progress=progress).used
+        used = build(component, {}, decoder=decoder, router=router, progress=progress).used
         alone.update({kind: count * used[kind] for kind in engine.decoder})
     return {**engine.to_json(), "decoder_alone": dict(alone)}
 
@@ -77,7 +81,9 @@ def measure(case: Case, *, places: bool, progress: BuildProgress) -> dict[str, o
         }
         for work, candidate in zip(works, candidates, strict=True)
     ]
-    area = _area(candidates[0], contender.decoder, progress) if case.built and places else None
+    area = None
+    if case.built and places:
+        area = _area(candidates[0], contender.decoder, case.router, progress)
     return {
         "name": case.name,
         "subject": case.subject,

@@ -49,8 +49,8 @@ def _choices(config: EngineConfig) -> int:
     """Return the inputs of the multiplexers before one decoder's shift register."""
     bits, most = config.index_word_bits, config.max_k
     shifted = sum(min(most, bits - 1 - bit) for bit in range(bits))
-    # Each bit may also stay, or come from the index word.
-    return shifted + 2 * bits
+    # Each bit may also come from the index word.
+    return shifted + bits
 
 
 def _memory(memories: Mapped, name: str) -> Quantities:
@@ -103,7 +103,10 @@ def _dot_products(config: EngineConfig, family: Family) -> Quantities:
     luts = {"adder_bits": _adder_bits(widths, family)}
     if not product_multipliers(family, config):
         luts["product_bits"] = config.multipliers * config.activation_bits * config.weight_bits
-    return Quantities(luts, 2 * config.multipliers * product + sum(widths))
+    # The multipliers of an ECP5 have these registers.
+    inside = family is Family.ECP5 and product_multipliers(family, config)
+    operands = 0 if inside else 2 * config.multipliers * product
+    return Quantities(luts, operands + sum(widths))
 
 
 def _adder_bits(widths: list[int], family: Family) -> int:
@@ -128,23 +131,30 @@ def _decoder(config: EngineConfig) -> Quantities:
     count = config.multipliers
     return Quantities(
         {"choices": count * _choices(config)},
-        count * (config.index_word_bits + base) + config.max_k + base,
+        count * (config.index_word_bits + base) + 2 * config.max_k + 6 + base,
     )
 
 
 def _banks(config: EngineConfig, memories: Mapped) -> Quantities:
     bits = config.multipliers * config.activation_bits
+    loaded = config.lanes * config.activation_bits + address_bits(config.input_depth) + 2
     return _joined(
-        Quantities({"activation_bits": bits}, bits + config.lanes),
+        Quantities({"activation_bits": bits}, bits + config.lanes + loaded),
         _memory(memories, "input banks"),
         _memory(memories, "hidden banks"),
     )
 
 
-def _image(config: EngineConfig, memories: Mapped) -> Quantities:
+def _image(config: EngineConfig, family: Family, memories: Mapped) -> Quantities:
     names = ("weights", "indices", "rows", "layers")
-    held = [memories[name] for name in names]
-    registers = sum(memory.width - len(memory.unread) for memory, _ in held)
+    # An ECP5's block RAM has the output register, unless there is a choice before it.
+    registers = sum(
+        memory.width - len(memory.unread)
+        for memory, mapping in map(memories.get, names)
+        if family is not Family.ECP5
+        or mapping.kind is not MemoryKind.BLOCK_RAM
+        or mapping.ranges > 1
+    )
     addresses = sum(address_bits(getattr(config, f"{name[:-1]}_depth")) for name in names[2:])
     addresses += address_bits(config.weight_depth)
     addresses += address_bits(config.index_depth) if config.max_k else 0
@@ -153,18 +163,21 @@ def _image(config: EngineConfig, memories: Mapped) -> Quantities:
     )
 
 
-def _post_processor(config: EngineConfig) -> Quantities:
+def _post_processor(config: EngineConfig, family: Family) -> Quantities:
     bits, fields = config.accumulator_bits, row_layout(config)
     product = bits + MULTIPLIER_BITS
-    requantisation = bits + MULTIPLIER_BITS + 4 * product + 3 * 6 + 3 + config.activation_bits
-    kept = 0 if config.output_mode is OutputMode.ACTIVATIONS else (POST - 1) * bits
+    # The sum with its bias, the multiplier, the parts of the product: with the multipliers.
+    multiplied = 0 if family is Family.ECP5 else bits + MULTIPLIER_BITS + product
+    requantisation = 2 * product + 3 * 6 + 3 + 2 * config.activation_bits + 10 + POST - 1
+    before = bits if family is Family.ECP5 else 0
+    kept = 0 if config.output_mode is OutputMode.ACTIVATIONS else before + (POST - 1) * bits
     places = POST * fields["address"] + (POST - 1) * fields["bank"]
-    return Quantities({"post_bits": bits}, requantisation + kept + places)
+    return Quantities({"post_bits": bits}, multiplied + requantisation + kept + places)
 
 
 def _output(config: EngineConfig, memories: Mapped) -> Quantities:
     parts = [
-        Quantities({}, output_bits(config) + 2 * address_bits(config.output_depth)),
+        Quantities({}, output_bits(config) + 3 * address_bits(config.output_depth)),
         _memory(memories, "output buffer"),
     ]
     if config.output_mode is OutputMode.ARGMAX:
@@ -213,8 +226,8 @@ def board_quantities(
         "accumulators and row queue": _accumulators(config, family),
         "block-index decoder": _decoder(config),
         "activation banks": _banks(config, memories),
-        "image memories": _image(config, memories),
-        "row post-processor": _post_processor(config),
+        "image memories": _image(config, family, memories),
+        "row post-processor": _post_processor(config, family),
         "output buffer": _output(config, memories),
         "host link's buffers": _link(config, storage, memories),
         "image loader": _loading(config, storage, memories),

@@ -67,7 +67,7 @@ def _implement(workshop: Workshop, board: Board, design: Design, contents: Image
     try:
         workshop.run(tuple(others), slow=True)
     except BuildError as error:
-        log = workshop.directory / others[0].log
+        log = workshop.directory / others[-1].log
         over = over_capacity(board.family, log.read_text()) if log.is_file() else {}
         if not over:
             raise
@@ -235,7 +235,7 @@ def build(
         )
         with tempfile.TemporaryDirectory(prefix=".darb-", dir=fresh.parent) as name:
             workshop = Workshop(Path(name), progress or _quiet, weights_only)
-            for file in (BOARD_VERILOG, board.constraints):
+            for file in (BOARD_VERILOG, board.constraints, *toolchain.beside):
                 shutil.copyfile(fresh / file, workshop.directory / file)
             try:
                 report = _build_in(workshop, image, board, storage, clock_hz, seed)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from darb.hw.board_top import TOP
 
 BOARD_VERILOG = "top.v"
+MAPPED = "mapped.json"
+"""The netlist where another step follows before it is placed."""
 NETLIST = "netlist.json"
 PLACED = "placed.json"
 TIMING = "timing.json"
@@ -41,7 +43,7 @@ class Design:
     seed: int = 1
     judged_later: bool = False
 
-    def synthesis_script(self, command: str, *, grain: int) -> str:
+    def synthesis_script(self, command: str, *, grain: int, netlist: str = NETLIST) -> str:
         """Return a yosys script from Verilog to netlist.
 
         Parameters
@@ -50,10 +52,12 @@ class Design:
             Yosys' synthesis command for the family, options included.
         grain : int
             Words of the family's widest block RAM.
+        netlist : str
+            File to write.
         """
         padded = self.exchangeable and self.memories
         read = read_command(BOARD_VERILOG, grain=grain if padded else None)
-        return f"{read}; {mapping_commands(command, TOP, scopes=SCOPES)} -json {NETLIST}"
+        return f"{read}; {mapping_commands(command, TOP, scopes=SCOPES)} -json {netlist}"
 
     @property
     def synthesis_inputs(self) -> tuple[str, ...]:

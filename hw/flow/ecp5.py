@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from darb.hw.boards import Board
 from darb.hw.boards.chip_options import chip_options
-from darb.hw.flow.design import NETLIST, PHASES, PLACED, SCOPES, TIMING, Design
+from darb.hw.flow.design import MAPPED, NETLIST, PHASES, PLACED, SCOPES, TIMING, Design
 from darb.hw.flow.step import Step
+from darb.hw.flow.tools import PYTHON
 
 SYNTHESIS = "synth_ecp5"
 BLOCK_RAM_CELLS = ("DP16KD", "PDPW16KD")
@@ -14,21 +17,40 @@ GRAIN = 512
 BITSTREAM = "top.bit"
 CONFIGURATION = "top.config"
 READBACK = "readback.config"
+PACKER = "pack_registers.py"
+"""A file of this package that works in the build directory, where there may be no darb."""
 # The 12F is the 25F with another identity code, which the packer does not know by itself.
 _IDCODES = {"LFE5U-12F": "0x21111043"}
 
 
+def packer() -> str:
+    """Return the text of `PACKER`."""
+    return resources.files("darb.hw.flow").joinpath(PACKER).read_text()
+
+
+def register_step(source: str = MAPPED, target: str = NETLIST) -> Step:
+    """Return the step that moves registers of a netlist into block RAMs and multipliers."""
+    return Step(
+        name="registers",
+        tool=PYTHON,
+        arguments=(PACKER, source, target),
+        inputs=(PACKER, source),
+        outputs=(target,),
+    )
+
+
 def implementation(board: Board, design: Design) -> tuple[Step, ...]:
     """Return the steps from Verilog to the chip's configuration."""
-    script = design.synthesis_script(SYNTHESIS, grain=GRAIN)
+    script = design.synthesis_script(SYNTHESIS, grain=GRAIN, netlist=MAPPED)
     return (
         Step(
             name="synthesis",
             tool="yosys",
             arguments=("-p", script),
             inputs=design.synthesis_inputs,
-            outputs=(NETLIST, SCOPES),
+            outputs=(MAPPED, SCOPES),
         ),
+        register_step(),
         Step(
             name="place-and-route",
             tool="nextpnr-ecp5",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from darb.golden.memory_map import MEMORIES
 from darb.golden.register_map import Storage
-from darb.hw.flow.design import mapping_commands, read_command
-from darb.hw.flow.ecp5 import GRAIN, SYNTHESIS
+from darb.hw.flow.design import MAPPED, NETLIST, mapping_commands, read_command
+from darb.hw.flow.ecp5 import GRAIN, PACKER, SYNTHESIS, packer, register_step
 from darb.hw.flow.step import BuildError, Step
 from darb.hw.verilog import TOP, VERILOG
 
@@ -65,13 +65,25 @@ def synthesise(
         If it fails, or the netlist has a cell or a parameter that there is no model of.
     """
     script = f"{read_command(verilog, grain=grain)}; {mapping_commands(SYNTHESIS, top)}"
-    Step(
-        name="synthesis",
-        tool="yosys",
-        arguments=("-p", f"{script}; write_verilog -noattr {NETLIST_VERILOG}"),
-        inputs=(verilog, *memories),
-        outputs=(NETLIST_VERILOG,),
-    ).run(directory)
+    (directory / PACKER).write_text(packer())
+    for step in (
+        Step(
+            name="synthesis",
+            tool="yosys",
+            arguments=("-p", f"{script} -json {MAPPED}"),
+            inputs=(verilog, *memories),
+            outputs=(MAPPED,),
+        ),
+        register_step(),
+        Step(
+            name="netlist",
+            tool="yosys",
+            arguments=("-p", f"read_json {NETLIST}; write_verilog -noattr {NETLIST_VERILOG}"),
+            inputs=(NETLIST,),
+            outputs=(NETLIST_VERILOG,),
+        ),
+    ):
+        step.run(directory)
     library = Step(name="cells", tool="yosys", arguments=("-p", _LIBRARY), inputs=(), outputs=())
     library.run(directory)
     netlist = (directory / NETLIST_VERILOG).read_text()

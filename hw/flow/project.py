@@ -19,7 +19,7 @@ from darb.hw.flow import vivado
 from darb.hw.flow.design import BOARD_VERILOG, Design
 from darb.hw.flow.step import Step
 from darb.hw.flow.toolchain import TOOLCHAINS
-from darb.hw.flow.tools import PACKAGES, variable
+from darb.hw.flow.tools import PACKAGES, PYTHON, variable
 from darb.hw.pll import reached_hz
 
 MANIFEST = "board.json"
@@ -29,12 +29,14 @@ PROJECT_FILES = (
     MANIFEST,
     SCRIPT,
     vivado.SCRIPT,
+    *(name for toolchain in TOOLCHAINS.values() for name in toolchain.beside),
     *(f"{name}.mem" for name in MEMORIES),
     *("*.lpf", "*.pcf", "*.cst", "*.xdc"),
 )
 """What `generate_project` writes."""
 LEFT_BY_SCRIPT = (
     *(
+        "mapped.json",
         "netlist.json",
         "scopes.txt",
         "placed.json",
@@ -53,7 +55,8 @@ LEFT_BY_SCRIPT = (
 
 def _command(step: Step) -> str:
     """Return a shell line that does what `step` does; variables may name other programs."""
-    program = step.tool if PACKAGES[step.tool] == "apycula" else f"yowasp-{step.tool}"
+    plain = step.tool == PYTHON or PACKAGES[step.tool] == "apycula"
+    program = step.tool if plain else f"yowasp-{step.tool}"
     arguments = " ".join(map(shlex.quote, step.arguments))
     return f"${{{variable(step.tool)}:-{program}}} {arguments}"
 
@@ -62,7 +65,7 @@ def build_script(board: Board, design: Design) -> str:
     """Return a shell script from the project's files to the bitstream."""
     toolchain = TOOLCHAINS[board.family]
     steps = (*toolchain.implementation(board, design), *toolchain.packing(board))
-    packages = sorted({PACKAGES[step.tool] for step in steps})
+    packages = sorted({PACKAGES[step.tool] for step in steps if step.tool != PYTHON})
     return "\n".join(
         [
             "#!/bin/sh",
@@ -121,6 +124,8 @@ def write_project(
         script = vivado.project_script(board, memories)
         (directory / vivado.SCRIPT).write_text(script)
         return
+    for name, text in TOOLCHAINS[board.family].beside.items():
+        (directory / name).write_text(text())
     design = Design(
         constraints=board.constraints,
         memories=memories,

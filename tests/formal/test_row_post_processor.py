@@ -20,8 +20,10 @@ CLAIM = Claim(
     "8-bit accumulator, 4-bit activation, any multiplier, any shift 1..63, any bias that fits",
 )
 BUGS = [
-    ("rounded.eq((shifted + 1) >> 1)", "rounded.eq(shifted >> 1)"),
-    ("rounded > high", "rounded > high + 1"),
+    ("shifted[1 : bits + 1] + shifted[0]", "shifted[1 : bits + 1]"),
+    ("shifted[bits:].any() | shifted[:bits].all()", "shifted[bits:].any()"),
+    ("negative & under", "negative & ~ones"),
+    ("over = ~zeros | shifted", "over = shifted"),
     ("delay(m, self.relu, POST - 1,", "delay(m, self.relu, POST - 2,"),
     ("(places[3:] << 3)", "(places[3:5] << 3)"),
     ("signed(config.accumulator_bits + MULTIPLIER_BITS + 1)", "signed(MULTIPLIER_BITS + 1)"),

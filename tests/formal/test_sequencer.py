@@ -1,21 +1,25 @@
 """The sequencer on any well-formed layer table: inside every memory, to the end, never too soon."""
 
 import pytest
-from amaranth.hdl import Assume, Const, Cover, Mux, ResetSignal, Shape, Signal
+from amaranth.hdl import Assume, Cat, Const, Cover, Mux, ResetSignal, Shape, Signal
+from amaranth.lib import data
 from configs import small_config
 from formal_harness import Harness
 from formal_layer_table import LayerTable, pick
 from formal_proof import Claim
 from seeded_bug import seeded_bug
 
-from darb.golden.memory_map import HEADER_WORDS
+import darb.hw.sequencer
+from darb.golden.memory_map import HEADER_WORDS, LAYER_WORD_BITS, SECTION
 from darb.golden.pipeline import BOOT, layer_gap
+from darb.hw.countdown import Countdown
+from darb.hw.section_fetch import SectionFetch
 from darb.hw.sequencer import Sequencer
 
 SECTIONS = 3
 CONFIG = small_config(
     lanes=1,
-    rows=2,
+    rows=1,
     max_k=2,
     index_word_bits=6,
     layer_depth=HEADER_WORDS + SECTIONS,
@@ -28,33 +32,43 @@ CLAIM = Claim(
     "no read outside the four memories or the banks, every word of the table's once a vector; each "
     "vector ends after exactly the clocks of the cycle model and its stalls; a vector is started "
     "only if one waits, the last layer only with a half of the output buffer",
-    f"any well-formed table of 1..{SECTIONS} sections, each of 1..2 groups, 2..8 clocks a group, "
+    f"any well-formed table of 1..{SECTIONS} sections, each of 1..4 groups, 1..8 clocks a group, "
     "k = 0..2, 1..3 blocks that keep 1 or 2",
 )
 BUGS = [
-    ("Mux(wraps, HEADER_WORDS, self.layer_addr + 1)", "self.layer_addr + 1"),
-    ("group_end & (group == now.groups)", "group_end & (group == now.groups + 1)"),
+    ("groups.last & period.near", "period.near"),
+    ("groups.near & now.period_marks[0]", "0"),
     ("load.eq(wanted & ~(starts_output & ~self.output_free))", "load.eq(wanted)"),
-    ("Mux(served == now.per_word, 0, served + 1)", "served + 1"),
-    ("with m.If(kept == now.keep):", "with m.If(kept == 0):"),
-    ("gap.eq(layer_gap(self._config) - 1)", "gap.eq(layer_gap(self._config) - 2)"),
+    ("ending | per_word.last", "ending"),
+    ("with m.Elif(lead.last & keep.last):", "with m.Elif(lead.last):"),
+    ("Const(layer_gap(self._config) - 1)", "Const(layer_gap(self._config) - 2)"),
     ("Mux(starts_vector, self.waiting, after_gap)", "Mux(starts_vector, 1, after_gap)"),
+    ("period.last | (first & ~lead.last)", "period.last | first"),
+    ("next_clock.period_marks | (ending & ~load)", "next_clock.period_marks"),
+]
+FETCH_BUGS = [
+    ('Mux(fields["ends_vector"], HEADER_WORDS, self.layer_addr + 1)', "self.layer_addr + 1"),
+    ("boots & (self.layer_addr != HEADER_WORDS - 1)", "boots & ~self.layer_addr[1]"),
+]
+COUNTDOWN_BUGS = [
+    ("self.left[:_LOW] == 1", "self.left[:_LOW] == 0"),
+    ("self.high_is_0.eq(self.left[_LOW:] == 0)", "self.high_is_0.eq(1)"),
 ]
 
 
 TWO_LAYERS = {"sections": 2}
-"""A table in which each of the bugs shows: two layers, each of two groups of four steps."""
+"""A table in which each of the bugs shows: two groups of four steps, then four of a single one."""
 for number in range(2):
     TWO_LAYERS |= {
         f"{name}_{number}": value
         for name, value in {
-            "groups": 1,
-            "period": 3,
+            "groups": (1, 3)[number],
+            "period": (3, 0)[number],
             "lead": 0,
             "k": 1,
-            "keep": 1,
+            "keep": (1, 0)[number],
             "per_word": 5,
-            "blocks": 2,
+            "blocks": (2, 1)[number],
             "first_of_layer": 1,
             "last_of_layer": 1,
             "reads_input": number == 0,
@@ -112,6 +126,10 @@ class SequencerHarness(Harness):
         depth = Mux(step.reads_input, CONFIG.input_depth, CONFIG.hidden_depth)
         self.require(m, ~step.valid | (step.base < depth))
         self.require(m, ~step.final | (step.valid & step.last))
+        fresh, self.fresh = Signal(init=1), Signal()
+        m.d.comb += self.fresh.eq(Mux(step.valid, step.last, fresh))
+        m.d.sync += fresh.eq(self.fresh)
+        self.require(m, ~step.valid | (step.first == fresh))
 
     def _clocks(self, m, inside, table):
         """A vector takes its clocks, stalls left out; one that waits is taken at once."""
@@ -145,10 +163,11 @@ class SequencerHarness(Harness):
         dut, word = inside.component, inside.component.layer_word
         boot = Signal(range(BOOT + 1))
         m.d.sync += boot.eq(boot + (boot != BOOT))
-        fetching, fetched = inside["fetching"], inside["fetched_1"]
-        arrived, known = inside["fetched_2"], inside["following_valid"]
-        running, gap, mid = inside["running"], inside["gap"], inside["mid_vector"]
-        load, now, following = inside["load"], inside["now"], inside["following"]
+        self.fetch = fetch = inside.submodule("fetch")
+        fetching, fetched, arrived = (fetch[n] for n in ("fetching", "fetched_1", "fetched_2"))
+        following, known = fetch.component.section, fetch.component.valid
+        running, gap, mid = inside["running"], inside["gap_left"], inside["mid_vector"]
+        load, now = inside["load"], inside["now"]
         # The sections in `now` and `following`.
         begun, here, after = Signal(), Signal(range(SECTIONS)), Signal(range(SECTIONS))
         with m.If(load):
@@ -167,7 +186,12 @@ class SequencerHarness(Harness):
         self.invariant(m, booted | (fetched == ((boot >= 1) & (boot < 4))))
         self.invariant(m, booted | (arrived == (boot >= 2)))
         self.invariant(m, booted | (dut.layer_addr == Mux(boot < 2, boot, 2)))
-        self.invariant(m, inside["header_words"] == Mux(boot < 3, 0, boot - 2))
+        self.invariant(m, fetch["boots"] == (boot < 2))
+        self.invariant(m, fetch["known"] == (boot >= 4))
+        for at, name in enumerate(
+            ("out_of_reset", "at_digest_1", "at_digest_2", "at_header_1", "at_section_1")
+        ):
+            self.invariant(m, fetch[name] == (boot == at))
         self.invariant(m, (boot < 4) | (dut.header.as_value() == table.header.as_value()))
         self.invariant(m, (boot >= 4) | (dut.header.as_value() == 0))
         for at in range(1, BOOT):
@@ -177,27 +201,37 @@ class SequencerHarness(Harness):
                     self.invariant(m, word == table.word(at - 2))
         with m.If(booted):
             self.invariant(m, fetching + fetched + arrived + known == 1)
-            self.invariant(m, dut.layer_addr == address)
+            wraps = following.last_of_layer & following.writes_output
+            address_after = Mux(wraps, HEADER_WORDS, address + 1)
+            self.invariant(m, dut.layer_addr == Mux(known, address_after, address))
             self.invariant(m, ~fetched | (array == table.word(address)))
             self.invariant(m, ~arrived | (word == table.word(address)))
-            self.invariant(m, ~known | (following.as_value() == pick(sections, after)))
             self.invariant(m, running | known)
+        with m.If(known):
+            self._section(m, following, pick(sections, after))
         self.invariant(m, (after < table.count) & (here < table.count))
         self.invariant(m, begun | (~running & ~mid & (here == 0) & (after == 0) & (gap == 0)))
+        with m.If(running):
+            self._section(m, now, pick(sections, here))
         with m.If(begun):
-            self.invariant(m, now.as_value() == pick(sections, here))
             self.invariant(m, after == Mux(here + 1 == table.count, 0, here + 1))
         self.invariant(m, ~(running & mid) & (gap < GAP))
-        self.invariant(m, ~mid | (now.last_of_layer & ~now.writes_output))
+        ended = data.View(data.StructLayout(SECTION), pick(sections, here))
+        self.invariant(m, ~mid | (ended.last_of_layer & ~ended.writes_output))
         self.invariant(m, ~idle | (after == 0))
         self._counters(m, inside, table, here, idle)
 
     def _counters(self, m, inside, table, here, idle):
         """The counters inside a section, and what was walked through before it."""
         now = inside["now"]
-        running, gap, mid = (inside[n] for n in ("running", "gap", "mid_vector"))
-        clock, group, kept, served = (inside[n] for n in ("clock", "group", "kept", "served"))
-        valid, group_end = inside["valid"], inside["group_end"]
+        running, gap, mid = (inside[n] for n in ("running", "gap_left", "mid_vector"))
+        ending, first, refill = (inside[n] for n in ("ending", "first", "refill"))
+        period_last, fetch = inside["period_last"], self.fetch
+        clock, group, kept, served = (
+            self._counted(m, inside, now, name) for name in ("period", "groups", "keep", "per_word")
+        )
+        self._flags(m, inside, "gap")
+        valid, group_end = running & inside["lead_last"], running & period_last
         steps, blocks = pick(table.steps, here), pick(table.blocks, here)
         # Blocks begun and words used up, which the sequencer does not count.
         block, used = Signal(3), Signal(6)
@@ -208,25 +242,34 @@ class SequencerHarness(Harness):
             ]
         with m.If(group_end):
             m.d.sync += block.eq(0)
-        with m.If(inside["section_end"]):
+        with m.If(running & ending):
             m.d.sync += used.eq(0)
         done = Signal(4)
         m.d.comb += done.eq(Mux(clock > now.lead, clock - now.lead, 0))
-        self.invariant(m, running | ((clock == 0) & (group == 0) & (kept == 0) & (served == 0)))
+        self.invariant(m, running | (ending & period_last & self.fresh))
         self.invariant(m, running | ((inside["base"] == 0) & (block == 0) & (used == 0)))
         past = Signal(8)
         period = now.period[:4] + 1
         m.d.comb += past.eq(group[:2] * period + clock)
         with m.If(running):
             self.invariant(m, (clock <= now.period) & (group <= now.groups))
+            for name in ("period", "groups", "keep", "per_word", "lead"):
+                self._flags(m, inside, name)
+            self.invariant(m, ending == (period_last & inside["groups_last"]))
+            to_lead = Mux(clock < now.lead, now.lead - clock, 0)
+            self.invariant(m, inside["lead_left"] == to_lead)
+            self.invariant(m, first == (clock <= now.lead))
+            self.invariant(m, self.fresh == (done == 0))
+            self.invariant(m, refill == ((served == 0) & (now.k != 0)))
+            self.invariant(m, (past == 0) | (gap == GAP - 1))
             self.invariant(m, (kept <= now.keep) & (served <= now.per_word) & (block < blocks))
             self.invariant(m, done == block * (now.keep[:2] + 1) + kept)
             self.invariant(m, inside["base"] == (block << now.k[:2]))
             taken = group[:2] * steps + done
             self.invariant(m, taken == used * (now.per_word[:4] + 1) + served)
-            self.invariant(m, inside["fetching"] == (past == 0))
-            self.invariant(m, inside["fetched_1"] == (past == 1))
-            self.invariant(m, inside["fetched_2"] == (past == 2))
+            self.invariant(m, fetch["fetching"] == (past == 0))
+            self.invariant(m, fetch["fetched_1"] == (past == 1))
+            self.invariant(m, fetch["fetched_2"] == (past == 2))
             self.invariant(m, self.clock == pick(table.starts, here) + past)
             words = Mux(now.k == 0, 0, used + (served != 0))
             self._walked(m, table, here, taken, words, group)
@@ -241,6 +284,31 @@ class SequencerHarness(Harness):
             for walked in self.walked.values():
                 self.invariant(m, walked == 0)
 
+    def _counted(self, m, inside, section, name):
+        """What a counter has counted so far."""
+        counted = Signal.like(section[name], name=f"{name}_counted")
+        m.d.comb += counted.eq(section[name] - inside[f"{name}_left"])
+        return counted
+
+    def _flags(self, m, inside, name):
+        """A counter's flags say what it says; the high bits' a clock late."""
+        left, last, high_is_0 = (inside[f"{name}_{n}"] for n in ("left", "last", "high_is_0"))
+        self.invariant(m, last == (left == 0))
+        self.invariant(m, left[:2].all() | (high_is_0 == (left[2:] == 0)))
+
+    def _section(self, m, section, word):
+        """A descriptor and what was worked out of it."""
+        self.invariant(m, section.as_value()[:LAYER_WORD_BITS] == word)
+        for name in ("groups", "period", "lead", "keep", "per_word"):
+            value = section[name]
+            self.invariant(m, section[f"{name}_marks"] == Cat(value == 0, value[2:] == 0))
+        starts, ends = section.first_of_layer, section.last_of_layer
+        self.invariant(m, section.indexed == (section.k != 0))
+        self.invariant(m, section.starts_vector == (starts & section.reads_input))
+        self.invariant(m, section.starts_output == (starts & section.writes_output))
+        self.invariant(m, section.ends_vector == (ends & section.writes_output))
+        self.invariant(m, section.stride == (1 << section.k[:2])[: len(section.stride)])
+
     def _walked(self, m, table, at, weights, indices, groups):
         for name, more in (("weights", weights), ("indices", indices), ("groups", groups)):
             self.invariant(m, self.walked[name] == pick(getattr(table, name), at) + more)
@@ -254,6 +322,16 @@ def test_every_table_is_walked_to_its_end(checker):
 def test_a_broken_sequencer_is_noticed(checker, sound, broken):
     component = seeded_bug(Sequencer, sound, broken)
     harness = SequencerHarness(component, given=TWO_LAYERS, invariants=False)
+    checker.breaks(CLAIM, harness, depth=44, sound=sound, broken=broken)
+
+
+@pytest.mark.parametrize(
+    ("part", "sound", "broken"),
+    [(SectionFetch, *bug) for bug in FETCH_BUGS] + [(Countdown, *bug) for bug in COUNTDOWN_BUGS],
+)
+def test_a_broken_part_is_noticed(checker, monkeypatch, part, sound, broken):
+    monkeypatch.setattr(darb.hw.sequencer, part.__name__, seeded_bug(part, sound, broken))
+    harness = SequencerHarness(given=TWO_LAYERS, invariants=False)
     checker.breaks(CLAIM, harness, depth=44, sound=sound, broken=broken)
 
 

@@ -88,3 +88,25 @@ module product #(parameter A = 8, B = 8, A_SIGNED = 1, B_SIGNED = 1) (
         data <= first;
     end
 endmodule
+
+// Registers before and behind a multiplier. KIND 0: nothing else. 1: the first has an enable.
+// 2: the last has a reset. 3: another reads the first one. 4: another reads the product.
+// 5: the first one starts at one.
+module registered_product #(parameter A = 8, B = 8, A_SIGNED = 1, B_SIGNED = 1, KIND = 0) (
+    input clk, input en, input rst, input [A-1:0] a, input [B-1:0] b,
+    output reg [A+B-1:0] data = 0
+);
+    reg [A-1:0] first = KIND == 5;
+    reg [B-1:0] second = 0;
+    reg [A+B-1:0] last = 0;
+    wire signed [A:0] left = {A_SIGNED && first[A-1], first};
+    wire signed [B:0] right = {B_SIGNED && second[B-1], second};
+    wire [A+B-1:0] value = A_SIGNED && B_SIGNED ? $signed(first) * $signed(second)
+        : !A_SIGNED && !B_SIGNED ? first * second : left * right;
+    always @(posedge clk) begin
+        if (en || KIND != 1) first <= a;
+        second <= b;
+        last <= rst && KIND == 2 ? 0 : value;
+        data <= KIND == 3 ? last ^ first : KIND == 4 ? last ^ value : last;
+    end
+endmodule

@@ -15,6 +15,7 @@ def test_every_multiplier_reads_its_own_column_of_its_lane():
 
     async def bench(ctx):
         due = []
+        arriving = {}
         for clock in range(600):
             half, column = rng.randrange(2), rng.randrange(config.input_depth)
             load = rng.random() < 0.5
@@ -45,9 +46,8 @@ def test_every_multiplier_reads_its_own_column_of_its_lane():
                 expected.append(memory.get((p % config.lanes, read_half, address), 0))
             due.append(expected)
 
-            if load:
-                for s in range(config.lanes):
-                    inputs[s, half, column] = values[s]
+            inputs.update(arriving)
+            arriving = {(s, half, column): value for s, value in enumerate(values) if load}
             if write:
                 hidden[lane, write_half, write_column] = value
             if clock >= GATHER:

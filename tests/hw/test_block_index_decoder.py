@@ -5,9 +5,10 @@ from component_simulation import run_component
 
 from darb.golden.memory_map import indices_per_word
 from darb.golden.pipeline import ADDRESS, DECODE
-from darb.hw.block_index_decoder import BlockIndexDecoder
+from darb.hw.block_index_decoder import AHEAD, BlockIndexDecoder
 
 FIELDS = 3
+LATENCY = AHEAD + DECODE + ADDRESS
 
 
 @pytest.mark.parametrize("field_bits", [6, 12, 13, 20])
@@ -37,19 +38,20 @@ def test_indices_come_out_in_order_for_every_k(field_bits):
 
     async def bench(ctx):
         due = []
-        for step in steps + [None] * (DECODE + ADDRESS):
-            due.append(step and step[4])
+        for step in steps + [None] * LATENCY:
+            due.append(step)
             ctx.set(decoder.step, step is not None)
             ctx.set(decoder.refill, rng.random() < 0.5)
             ctx.set(decoder.word.as_value(), rng.getrandbits(FIELDS * field_bits))
             if step is not None:
                 ctx.set(decoder.k, step[0])
                 ctx.set(decoder.refill, step[1])
-                ctx.set(decoder.word.as_value(), step[2])
                 ctx.set(decoder.base, step[3])
-            if len(due) > DECODE + ADDRESS and due[-1 - DECODE - ADDRESS] is not None:
+            if len(due) > AHEAD and due[-1 - AHEAD] is not None:
+                ctx.set(decoder.word.as_value(), due[-1 - AHEAD][2])
+            if len(due) > LATENCY and due[-1 - LATENCY] is not None:
                 seen = [ctx.get(decoder.address[p]) for p in range(FIELDS)]
-                assert seen == due[-1 - DECODE - ADDRESS], f"seed {field_bits}"
+                assert seen == due[-1 - LATENCY][4], f"seed {field_bits}"
             await ctx.tick()
 
     run_component(decoder, bench)

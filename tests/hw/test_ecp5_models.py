@@ -12,6 +12,7 @@ from netlist_comparison import (
     gathering_ram,
     product,
     ram,
+    registered_product,
     reset_ram,
     rom,
     simulated,
@@ -53,6 +54,11 @@ DESIGNS = {
         *(product(18, 18, *signs) for signs in SIGNS),
         product(25, 20, 1, 1),
         product(9, 3, 1, 1),
+    ],
+    "registers": [
+        *(registered_product(8, 8, *signs) for signs in SIGNS),
+        *(registered_product(17, 16, *signs) for signs in SIGNS),
+        *(registered_product(8, 6, kind=kind) for kind in range(1, 6)),
     ],
 }
 
@@ -100,6 +106,26 @@ def test_synthesis_takes_every_kind_of_cell(designs):
     assert "TRELLIS_DPR16X4 " in designs("rams").netlist
 
 
+def test_registers_are_where_the_cells_have_them(designs):
+    # Every ROM's output register, and that of the loadable ROM, but none that a RAM has no use for.
+    assert "OUTREG" not in parameters(designs("ports").netlist, "REGMODE_[AB]")
+    roms = re.findall(r"^  DP16KD #\((.*?)^  \) \\p(\d+)\.", designs("roms").netlist, re.M | re.S)
+    plain = {int(number) for text, number in roms if '"OUTREG"' not in text}
+    # What chooses between two block RAMs stands before the register of these.
+    assert plain == {6, 8}
+    products = re.findall(
+        r"^  MULT18X18D( #\(.*?^  \))? \\p(\d+)\.", designs("registers").netlist, re.M | re.S
+    )
+    held = {int(number): set(re.findall(r"REG_(\w+)_CLK", text)) for text, number in products}
+    every = {"INPUTA", "INPUTB", "OUTPUT"}
+    expected = {number: every for number in range(2 * len(SIGNS))}
+    # An enable or a one at first keeps the first one's register out, and so all others.
+    expected |= {8: set(), 9: every - {"OUTPUT"}, 10: every, 11: every - {"OUTPUT"}, 12: set()}
+    assert {number: regs for number, regs in held.items() if regs} == {
+        number: regs for number, regs in expected.items() if regs
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [
@@ -113,9 +139,13 @@ def test_synthesis_takes_every_kind_of_cell(designs):
         ("ports", '~(write[p] & WRITEMODE == "NORMAL")', "1'b1"),
         ("ports", "                if (reset[p] !== 1'b0) latch", "                if (0) latch"),
         ("ports", "always @(reset[p]) if (reset[p] !== 1'b0)", "always @(reset[p]) if (0)"),
-        ("products", "SIGNEDA & a[17]", "1'b0"),
-        ("products", "SIGNEDB & b[17]", "1'b1"),
-        ("products", "} = product[35:0]", "} = product[34:0]"),
+        ("products", "SIGNEDA & a_operand[17]", "1'b0"),
+        ("products", "SIGNEDB & b_operand[17]", "1'b1"),
+        ("products", "? product[35:0] :", "? product[34:0] :"),
+        ("registers", "a_register <= a;", "a_register <= b;"),
+        ("registers", "b_register <= b;", "b_register <= a;"),
+        ("registers", "p_register <= product[35:0];", "p_register <= a;"),
+        ("roms", "if (output_enable[p] !== 1'b0) register <=", "if (0) register <="),
     ],
 )
 def test_a_broken_model_is_noticed(designs, name, right, wrong):
@@ -259,8 +289,29 @@ def test_a_port_that_is_not_enabled_does_nothing(tmp_path, others, expected):
             "the output register's reset",
         ),
         *(
-            ("MULT18X18D", {f"REG_{name}_CLK": '"CLK0"'}, {}, f"REG_{name}_CLK CLK0")
-            for name in ("INPUTA", "INPUTB", "INPUTC", "PIPELINE", "OUTPUT")
+            ("MULT18X18D", {f"REG_{name}_CLK": f'"{clock}"'}, {}, f"REG_{name}_CLK {clock}")
+            for name, clock in (
+                ("INPUTA", "CLK1"),
+                ("INPUTB", "CLK1"),
+                ("INPUTC", "CLK0"),
+                ("PIPELINE", "CLK0"),
+                ("OUTPUT", "CLK1"),
+            )
+        ),
+        *(
+            (
+                "MULT18X18D",
+                {"REG_OUTPUT_CLK": '"CLK0"'},
+                {"CLK0": "clk", **ports},
+                "its registers' enable and reset",
+            )
+            for ports in ({}, {"CE0": "1'b1", "RST0": "1'b1"})
+        ),
+        (
+            "MULT18X18D",
+            {"REG_INPUTA_CLK": '"CLK0"'},
+            {"SIGNEDA": "clk"},
+            "a sign that changes beside registers",
         ),
         ("MULT18X18D", {"MULT_BYPASS": '"ENABLED"'}, {}, "MULT_BYPASS ENABLED"),
         ("MULT18X18D", {}, {"SOURCEA": "1'b1"}, "the shift chain"),

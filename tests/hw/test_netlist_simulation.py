@@ -111,7 +111,7 @@ def test_a_broken_cell_is_noticed(tmp_path):
     verilog = synthesise_engine(directory, Storage.ROM)
     cells = directory / verilog[1]
     text = cells.read_text()
-    broken = text.replace("} = product[35:0]", "} = product[35:0] ^ 36'h100")
+    broken = text.replace("} = p;", "} = p ^ 36'h100;")
     assert broken != text
     cells.write_text(broken)
     build(directory, tool, verilog=verilog)
