@@ -10,6 +10,16 @@ from darb.golden.config import EngineConfig
 from darb.hw.delay_line import delay
 
 
+def product_register(shape: signed, *, name: str) -> Signal:
+    """Return a register for a product that is to be added to others.
+
+    It has no reset, so that an ECP5's multiplier takes it in. An iCE40's must not: where two
+    products meet in an adder, yosys 0.70 gives both multipliers the one register, and drops one of
+    them. What is kept by name it leaves alone.
+    """
+    return Signal(shape, name=name, reset_less=True, attrs={"keep": 1})
+
+
 class DotProduct(wiring.Component):
     """S products summed, one set a clock.
 
@@ -48,8 +58,9 @@ class DotProduct(wiring.Component):
             # Registers with a reset would stay outside a multiplier.
             activation = delay(m, self.activation[s], 1, name=f"activation_{s}", reset_less=True)
             weight = delay(m, self.weight[s], 1, name=f"weight_{s}", reset_less=True)
-            product = activation * weight
-            level.append(delay(m, product, 1, name=f"product_{s}", reset_less=True))
+            product = product_register(signed(self._product_bits), name=f"product_{s}")
+            m.d.sync += product.eq(activation * weight)
+            level.append(product)
         depth = 0
         while len(level) > 1:
             depth += 1

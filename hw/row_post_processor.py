@@ -11,6 +11,7 @@ from darb.golden.fixed_point import MULTIPLIER_BITS, signed_range
 from darb.golden.memory_map import row_layout
 from darb.golden.pipeline import POST
 from darb.hw.delay_line import delay
+from darb.hw.dot_product import product_register
 
 _PART = 17
 """Bits, without a sign, that one input of an 18-bit multiplier takes."""
@@ -107,11 +108,11 @@ class RowPostProcessor(wiring.Component):
 
     def _product(self, m: Module, number: Signal, multiplier: Signal) -> Value:
         """Return a product whose parts, each of one multiplier of 18 bits, are in registers."""
-        low, high = Signal(signed(_PART + MULTIPLIER_BITS + 1), reset_less=True), 0
+        low, high = product_register(signed(_PART + MULTIPLIER_BITS + 1), name="low"), 0
         if len(number) <= _PART + 1:
             m.d.sync += low.eq(number * multiplier)
         else:
-            high = Signal(signed(len(number) - _PART + MULTIPLIER_BITS), reset_less=True)
+            high = product_register(signed(len(number) - _PART + MULTIPLIER_BITS), name="high")
             m.d.sync += [
                 low.eq(number[:_PART] * multiplier),
                 high.eq(number[_PART:].as_signed() * multiplier),

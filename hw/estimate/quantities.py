@@ -23,6 +23,8 @@ from darb.hw.estimate.memory_mapping import MemoryMapping, MemoryUse
 from darb.hw.estimate.multipliers import product_multipliers
 from darb.hw.sequencer import bank_address_bits
 
+_REGISTERED = (Family.ECP5, Family.ICE40)
+"""Families whose multipliers take in the registers around them."""
 Mapped = Mapping[str, tuple[EngineMemory, MemoryMapping]]
 
 
@@ -103,10 +105,11 @@ def _dot_products(config: EngineConfig, family: Family) -> Quantities:
     luts = {"adder_bits": _adder_bits(widths, family)}
     if not product_multipliers(family, config):
         luts["product_bits"] = config.multipliers * config.activation_bits * config.weight_bits
-    # The multipliers of an ECP5 have these registers.
-    inside = family is Family.ECP5 and product_multipliers(family, config)
+    # Hard multipliers of these have registers of their own, an iCE40's an adder as well.
+    inside = family in _REGISTERED and product_multipliers(family, config)
     operands = 0 if inside else 2 * config.multipliers * product
-    return Quantities(luts, operands + sum(widths))
+    added = 0 if inside and family is Family.ICE40 else sum(widths)
+    return Quantities(luts, operands + added)
 
 
 def _adder_bits(widths: list[int], family: Family) -> int:
@@ -167,7 +170,7 @@ def _post_processor(config: EngineConfig, family: Family) -> Quantities:
     bits, fields = config.accumulator_bits, row_layout(config)
     product = bits + MULTIPLIER_BITS
     # The sum with its bias, the multiplier, the parts of the product: with the multipliers.
-    multiplied = 0 if family is Family.ECP5 else bits + MULTIPLIER_BITS + product
+    multiplied = 0 if family in _REGISTERED else bits + MULTIPLIER_BITS + product
     requantisation = 2 * product + 3 * 6 + 3 + 2 * config.activation_bits + 10 + POST - 1
     before = bits if family is Family.ECP5 else 0
     kept = 0 if config.output_mode is OutputMode.ACTIVATIONS else before + (POST - 1) * bits
