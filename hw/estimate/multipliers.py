@@ -31,10 +31,10 @@ class _Rules:
 
 
 _RULES = {
-    Family.ECP5: _Rules(operand_bits=2, product_bits=4, widths=((19, 1), (32, 2))),
+    Family.ECP5: _Rules(operand_bits=2, product_bits=4, widths=((18, 1), (32, 2))),
     Family.ICE40: _Rules(operand_bits=2, product_bits=11, widths=((17, 1), (32, 2))),
     # One of 18 x 18 counts as two of 9 x 9.
-    Family.GOWIN: _Rules(operand_bits=4, product_bits=8, widths=((21, 2), (32, 4))),
+    Family.GOWIN: _Rules(operand_bits=4, product_bits=8, widths=((20, 2), (32, 4))),
     Family.XILINX: _Rules(operand_bits=2, product_bits=9, widths=((25, 1), (32, 2))),
 }
 

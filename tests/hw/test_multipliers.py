@@ -16,9 +16,9 @@ _NO_MULTIPLIER = {
     Family.XILINX: {(a, b) for a in range(2, 9) for b in range(2, 9) if a + b < 9},
 }
 _POST_PROCESSOR = {
-    Family.ECP5: {8: 1, 18: 1, 19: 1, 20: 2, 32: 2},
+    Family.ECP5: {8: 1, 18: 1, 19: 2, 32: 2},
     Family.ICE40: {8: 1, 17: 1, 18: 2, 32: 2},
-    Family.GOWIN: {8: 2, 21: 2, 22: 4, 27: 4, 28: 4, 32: 4},
+    Family.GOWIN: {8: 2, 20: 2, 21: 4, 27: 4, 28: 4, 32: 4},
     Family.XILINX: {8: 1, 25: 1, 26: 2, 32: 2},
 }
 
