@@ -58,6 +58,9 @@ class AxiLiteRegisters(wiring.Component):
     The counters wrap at 2**32; a write of anything to `vectors`, `cycles` or `stalls` zeroes that
     one. A write without strobes writes nothing.
 
+    The counters count a clock late: an event in the clock of a write that clears them is counted
+    after it.
+
     With storage `ram`, `control` is written by its lowest byte. `load_place` and `load_data` are
     written whole: without all strobes, or where the image loader does not accept it, a write
     answers SLVERR and does nothing. With storage `rom` these three read 0 and are not writable.

@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Signal, ValueLike
 def delay(
     m: Module, value: ValueLike, clocks: int, *, name: str, reset_less: bool = False
 ) -> Signal:
-    """Return `value` as it stood `clocks` clocks before; zero out of reset.
+    """Return `value` as it stood `clocks` clocks before; zero at first and, mostly, out of reset.
 
     Parameters
     ----------

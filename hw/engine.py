@@ -170,7 +170,6 @@ class Engine(wiring.Component):
             sequencer.layer_word.eq(layers.data),
             # An image of another format would be computed with, but not as it means.
             loader.enable.eq(sequencer.booted & (sequencer.header.version == FORMAT_VERSION)),
-            loader.beats.eq(sequencer.header.input_beats),
             sequencer.waiting.eq(loader.waiting),
             loader.take.eq(sequencer.take),
             loader.release.eq(sequencer.release),
@@ -186,6 +185,8 @@ class Engine(wiring.Component):
             self.too_short.eq(loader.too_short),
             self.too_long.eq(loader.too_long),
         ]
+        # Registered, for these are compared in a clock: the header stands before it is `booted`.
+        m.d.sync += loader.last_beat.eq(sequencer.header.input_beats - 1)
         at_read = self._decode(m, sequencer.step, banks)
         at_sum, sums = self._multiply(m, at_read, banks)
         self._finish(m, at_sum, sums, sequencer, banks)
@@ -291,10 +292,10 @@ class Engine(wiring.Component):
             outputs.write_data.eq(result),
             outputs.complete.eq(ends_vector),
             outputs.reserve.eq(sequencer.reserve),
-            outputs.outputs.eq(sequencer.header.outputs),
             sequencer.output_free.eq(outputs.free),
             self.vector_done.eq(ends_vector),
         ]
+        m.d.sync += outputs.last_address.eq(sequencer.header.outputs - 1)
         if config.output_mode is OutputMode.ARGMAX:
             m.submodules.arg_max = arg_max = ArgMax(config=config)
             connect(m, outputs.o, arg_max.i)

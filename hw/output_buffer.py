@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from darb.golden.config import EngineConfig
-from darb.golden.memory_map import HEADER, address_bits
+from darb.golden.memory_map import address_bits
 from darb.golden.timeline import BUFFERS
 from darb.hw.memory import Ram
 
@@ -39,8 +39,8 @@ class OutputBuffer(wiring.Component):
         The sequencer takes a half.
     free : Out(1)
         A half can be taken.
-    outputs : In(17)
-        Words of one vector.
+    last_address : In(address_bits(output_depth))
+        Words of one vector, less one.
     o : Out(stream.Signature(output_layout(shape)))
     """
 
@@ -56,7 +56,7 @@ class OutputBuffer(wiring.Component):
                 "complete": In(1),
                 "reserve": In(1),
                 "free": Out(1),
-                "outputs": In(HEADER["outputs"]),
+                "last_address": In(self._address_bits),
                 "o": Out(stream.Signature(output_layout(shape))),
             }
         )
@@ -70,12 +70,10 @@ class OutputBuffer(wiring.Component):
         read_valid, read_last, read_ready = Signal(), Signal(), Signal()
         sent = self.o.valid & self.o.ready & self.o.payload.last
         reads, at_last, finished = Signal(), Signal(), Signal()
-        last_address = Signal(self._address_bits)
-        m.d.sync += last_address.eq(self.outputs - 1)
         m.d.comb += [
             read_ready.eq(~self.o.valid | self.o.ready),
             reads.eq((whole != 0) & (~read_valid | read_ready)),
-            at_last.eq(address == last_address),
+            at_last.eq(address == self.last_address),
             finished.eq(reads & at_last),
             self.free.eq(taken != BUFFERS),
             words.w_en.eq(self.write_en),

@@ -34,9 +34,9 @@ class VectorLoader(wiring.Component):
     ----------
     i : In(stream.Signature(input_layout(config)))
     enable : In(1)
-        `beats` is known, and was a clock before.
-    beats : In(16)
-        Beats of one vector.
+        `last_beat` is known.
+    last_beat : In(16)
+        Beats of one vector, less one.
     load_en, load_half, load_addr, load_data : Out
         To `ActivationBanks`.
     waiting : Out(1)
@@ -53,7 +53,7 @@ class VectorLoader(wiring.Component):
             {
                 "i": In(stream.Signature(input_layout(config))),
                 "enable": In(1),
-                "beats": In(HEADER["input_beats"]),
+                "last_beat": In(HEADER["input_beats"]),
                 "load_en": Out(1),
                 "load_half": Out(1),
                 "load_addr": Out(address_bits(config.input_depth)),
@@ -72,12 +72,10 @@ class VectorLoader(wiring.Component):
         beat = Signal(HEADER["input_beats"])
         occupied, untaken = Signal(range(BUFFERS + 1)), Signal(range(BUFFERS + 1))
         skipping, at_last, whole = Signal(), Signal(), Signal()
-        last_beat = Signal.like(beat)
-        m.d.sync += last_beat.eq(self.beats - 1)
         accept = self.i.valid & self.i.ready
         m.d.comb += [
             self.i.ready.eq(self.enable & (occupied != BUFFERS)),
-            at_last.eq(beat == last_beat),
+            at_last.eq(beat == self.last_beat),
             whole.eq(accept & ~skipping & at_last & self.i.payload.last),
             self.too_short.eq(accept & ~skipping & ~at_last & self.i.payload.last),
             self.too_long.eq(accept & ~skipping & at_last & ~self.i.payload.last),

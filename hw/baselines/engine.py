@@ -67,7 +67,7 @@ class BaselineEngine(wiring.Component):
         connect(m, result.o, flipped(self.o))
         m.d.comb += [
             loader.enable.eq(1),
-            loader.beats.eq(self._config.input_beats),
+            loader.last_beat.eq(self._config.input_beats - 1),
             loader.take.eq(loader.waiting),
         ]
 

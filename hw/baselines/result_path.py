@@ -82,7 +82,7 @@ class ResultPath(wiring.Component):
         m.d.comb += [
             self.ready.eq(~first | outputs.free),
             outputs.reserve.eq(self.take & first),
-            outputs.outputs.eq(config.rows),
+            outputs.last_address.eq(config.rows - 1),
             outputs.write_en.eq(delay(m, self.take, TAKE_TO_WRITE, name="write")),
             outputs.write_half.eq(delay(m, half, TAKE_TO_WRITE, name="half")),
             outputs.complete.eq(delay(m, ends, TAKE_TO_WRITE, name="ends")),

@@ -65,7 +65,8 @@ def _implement(workshop: Workshop, board: Board, design: Design, contents: Image
                 "so that new weights need a new place and route"
             )
     try:
-        workshop.run(tuple(others), slow=True)
+        workshop.run(tuple(others[:-1]))
+        workshop.run(tuple(others[-1:]), slow=True)
     except BuildError as error:
         log = workshop.directory / others[-1].log
         over = over_capacity(board.family, log.read_text()) if log.is_file() else {}

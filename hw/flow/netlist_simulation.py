@@ -84,6 +84,8 @@ def synthesise(
         ),
     ):
         step.run(directory)
+    for name in (PACKER, MAPPED, NETLIST):
+        (directory / name).unlink()
     library = Step(name="cells", tool="yosys", arguments=("-p", _LIBRARY), inputs=(), outputs=())
     library.run(directory)
     netlist = (directory / NETLIST_VERILOG).read_text()

@@ -13,6 +13,7 @@ This file needs the standard library alone, so that a project can take it along.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -87,7 +88,7 @@ class Netlist:
         """
         connections = self.cells[name]["connections"]
         behind = {}
-        for bit in (connections[port][0] for port in ports if port in connections):
+        for (bit,) in (connections[port] for port in ports if connections.get(port)):
             readers = self._readers[bit]
             if not readers:
                 continue
@@ -99,14 +100,14 @@ class Netlist:
         if found is None or clock not in (None, found):
             return None
         for port in ports:
-            bit = connections.get(port, [None])[0]
+            bit = next(iter(connections.get(port, [])), None)
             if bit in behind:
                 output = self.cells.pop(behind[bit])["connections"]["Q"]
                 connections[port] = output
                 self._driver[output[0]] = name
         return found
 
-    def take_inputs(self, name: str, ports: Sequence[str], clock: int | None = None) -> int | None:
+    def take_inputs(self, name: str, ports: Sequence[str]) -> int | None:
         """Let a cell read what flip-flops before it read, if all its bits come from such.
 
         Zeros are as good. A flip-flop that others read stays for these. See `take_outputs`.
@@ -115,7 +116,7 @@ class Netlist:
         bits = {connections[port][0] for port in ports} - {"0"}
         before = {bit: self._driver.get(bit) for bit in bits}
         found = self._one_clock(before)
-        if found is None or clock not in (None, found):
+        if found is None:
             return None
         for port in ports:
             bit = connections[port][0]
@@ -138,7 +139,8 @@ def pack_block_ram(netlist: Netlist, name: str) -> None:
     # Of 36 bits, both outputs belong to port B.
     groups = {"AB": "B"} if 36 in widths else {"A": "A", "B": "B"}
     for outputs, side in groups.items():
-        if connections.get(f"RST{side}", ["0"]) != ["0"]:
+        held = any(parameters[f"REGMODE_{output}"] != "NOREG" for output in outputs)
+        if held or connections.get(f"RST{side}", ["0"]) != ["0"]:
             continue
         (clock,) = connections[f"CLK{side}"]
         ports = [port for output in outputs for port in _names(f"DO{output}")]
@@ -149,20 +151,20 @@ def pack_block_ram(netlist: Netlist, name: str) -> None:
 
 
 def pack_multiplier(netlist: Netlist, name: str) -> None:
-    """Move the registers before and behind a MULT18X18D into it, if it has all of them.
+    """Move the registers before both operands of a MULT18X18D into it, and then those behind it.
 
-    Nextpnr knows the timing of a multiplier with none or with input and output registers.
+    Nextpnr does not know the timing of a multiplier with a register before one operand alone.
     """
     cell = netlist.cells[name]
     fixed = ("SIGNEDA", "SIGNEDB", "SOURCEA", "SOURCEB")
     if any(cell["connections"][port][0] not in ("0", "1") for port in fixed):
         return
-    clock = netlist.take_inputs(name, _names("A"))
+    if any(re.fullmatch(r"REG_\w+_CLK", key) for key in cell["parameters"]):
+        return
+    clock = netlist.take_inputs(name, [*_names("A"), *_names("B")])
     if clock is None:
         return
-    registers = ["INPUTA"]
-    if netlist.take_inputs(name, _names("B"), clock) is not None:
-        registers.append("INPUTB")
+    registers = ["INPUTA", "INPUTB"]
     if netlist.take_outputs(name, _names("P", 36), clock) is not None:
         registers.append("OUTPUT")
     for register in registers:

@@ -30,7 +30,7 @@ class Step:
     name : str
         Of the phase, as progress shows it.
     tool : str
-        One of `darb.hw.flow.tools.PACKAGES`.
+        One of `darb.hw.flow.tools.PACKAGES`, or `darb.hw.flow.tools.PYTHON`.
     arguments : tuple of str
         Paths are relative to the build directory: the tools from PyPI see no other.
     inputs, outputs : tuple of str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shlex
 import shutil
 import subprocess
@@ -90,7 +89,7 @@ def find_tool(name: str) -> Tool:
     ----------
     name : str
         One of `PACKAGES`, e.g. ``nextpnr-ecp5``; the variable is then ``NEXTPNR_ECP5``. Or
-        `PYTHON`: the one that runs this.
+        `PYTHON`: the one that runs this, of no particular version.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def find_tool(name: str) -> Tool:
         If it is not installed; says which package brings it.
     """
     if name == PYTHON:
-        return Tool(name, (sys.executable,), f"Python {platform.python_version()}")
+        return Tool(name, (sys.executable,), "Python 3")
     if name not in PACKAGES:
         raise ValueError(f"tool must be one of {', '.join(PACKAGES)}, not {name!r}")
     package = PACKAGES[name]

@@ -23,7 +23,7 @@ BUGS = [
     ("(~read_valid | read_ready)", "1"),
     ("taken.eq(taken + self.reserve - sent)", "taken.eq(taken + self.reserve - finished)"),
     ("half.eq(half ^ finished)", "half.eq(half ^ sent)"),
-    ("read_last.eq(at_last)", "read_last.eq(address == self.outputs)"),
+    ("read_last.eq(at_last)", "read_last.eq(address == self.last_address + 1)"),
     ("with m.If(reads | read_ready):", "with m.If(reads):"),
     ("whole.eq(whole + self.complete - finished)", "whole.eq(self.complete | (whole & ~finished))"),
 ]
@@ -49,7 +49,7 @@ class BufferHarness(Harness):
         number, late = Signal(range(MOST + 1)), Signal(range(DRAIN + 1))
         here, moves, sent = Signal(), Signal(), Signal()
         m.d.comb += [
-            dut.outputs.eq(outputs),
+            dut.last_address.eq(outputs - 1),
             dut.write_half.eq(fill),
             here.eq(dut.write_en & (dut.write_addr == place)),
             moves.eq(dut.o.valid & dut.o.ready),

@@ -20,7 +20,7 @@ CLAIM = Claim(
 )
 BUGS = [
     ("self.enable & (occupied != BUFFERS)", "self.enable"),
-    ("beat == self.beats - 1", "beat == self.beats"),
+    ("beat == self.last_beat", "beat == self.last_beat + 1"),
     ("~self.i.payload.last & (skipping | at_last)", "~self.i.payload.last & at_last"),
     ("self.load_half ^ whole", "self.load_half ^ (accept & self.i.payload.last)"),
     ("occupied + whole - self.release", "occupied + whole - self.take"),
@@ -43,7 +43,7 @@ class LoaderHarness(Harness):
         beats = self.constant(m, range(MOST + 1), "beats")
         # The beat that is looked at, whichever of the vector's.
         place = self.constant(m, range(MOST), "place")
-        m.d.comb += [dut.beats.eq(beats), Assume(place < beats)]
+        m.d.comb += [dut.last_beat.eq(beats - 1), Assume(place < beats)]
 
         accept, last = dut.i.valid & dut.i.ready, dut.i.payload.last
         word = Value.cast(dut.i.payload.data)

@@ -91,7 +91,7 @@ endmodule
 
 // Registers before and behind a multiplier. KIND 0: nothing else. 1: the first has an enable.
 // 2: the last has a reset. 3: another reads the first one. 4: another reads the product.
-// 5: the first one starts at one.
+// 5: the first one starts at one. 6: the second has an enable.
 module registered_product #(parameter A = 8, B = 8, A_SIGNED = 1, B_SIGNED = 1, KIND = 0) (
     input clk, input en, input rst, input [A-1:0] a, input [B-1:0] b,
     output reg [A+B-1:0] data = 0
@@ -105,7 +105,7 @@ module registered_product #(parameter A = 8, B = 8, A_SIGNED = 1, B_SIGNED = 1, 
         : !A_SIGNED && !B_SIGNED ? first * second : left * right;
     always @(posedge clk) begin
         if (en || KIND != 1) first <= a;
-        second <= b;
+        if (en || KIND != 6) second <= b;
         last <= rst && KIND == 2 ? 0 : value;
         data <= KIND == 3 ? last ^ first : KIND == 4 ? last ^ value : last;
     end

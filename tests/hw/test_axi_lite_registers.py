@@ -275,6 +275,24 @@ def test_counters_count_and_clear(registers):
     run_component(registers, bench)
 
 
+def test_an_event_in_the_clock_of_a_clear_is_counted_after_it(registers):
+    async def bench(ctx):
+        for port, value in (("awaddr", REGISTERS["cycles"]), ("wdata", 0), ("wstrb", 0b1111)):
+            ctx.set(getattr(registers, f"s_axil_{port}"), value)
+        for port in ("awvalid", "wvalid", "bready"):
+            ctx.set(getattr(registers, f"s_axil_{port}"), 1)
+        await ctx.tick()
+        for port in ("awvalid", "wvalid"):
+            ctx.set(getattr(registers, f"s_axil_{port}"), 0)
+        # Address and data are in: this is the clock that clears.
+        ctx.set(registers.busy, 1)
+        await ctx.tick()
+        ctx.set(registers.busy, 0)
+        assert await read(ctx, registers, REGISTERS["cycles"]) == (1, OKAY)
+
+    run_component(registers, bench)
+
+
 def test_the_documented_map_is_the_map():
     text = (Path(__file__).parents[2] / "docs" / "engine.md").read_text()
     rows = re.findall(r"^\| `(0x[0-9a-f]{2})` \| `(\w+)` \| (.*) \|$", text, re.MULTILINE)

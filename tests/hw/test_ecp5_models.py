@@ -58,7 +58,7 @@ DESIGNS = {
     "registers": [
         *(registered_product(8, 8, *signs) for signs in SIGNS),
         *(registered_product(17, 16, *signs) for signs in SIGNS),
-        *(registered_product(8, 6, kind=kind) for kind in range(1, 6)),
+        *(registered_product(8, 6, kind=kind) for kind in range(1, 7)),
     ],
 }
 
@@ -119,8 +119,15 @@ def test_registers_are_where_the_cells_have_them(designs):
     held = {int(number): set(re.findall(r"REG_(\w+)_CLK", text)) for text, number in products}
     every = {"INPUTA", "INPUTB", "OUTPUT"}
     expected = {number: every for number in range(2 * len(SIGNS))}
-    # An enable or a one at first keeps the first one's register out, and so all others.
-    expected |= {8: set(), 9: every - {"OUTPUT"}, 10: every, 11: every - {"OUTPUT"}, 12: set()}
+    # An enable or a one at first keeps an operand's register out, and so all others.
+    expected |= {
+        8: set(),
+        9: every - {"OUTPUT"},
+        10: every,
+        11: every - {"OUTPUT"},
+        12: set(),
+        13: set(),
+    }
     assert {number: regs for number, regs in held.items() if regs} == {
         number: regs for number, regs in expected.items() if regs
     }

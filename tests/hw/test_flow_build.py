@@ -134,8 +134,11 @@ def test_an_exchange_gives_the_bitstream_of_a_build_with_these_contents(
 
 
 @pytest.mark.slow
-def test_the_project_builds_by_hand(images, tmp_path):
-    board = find_board("icebreaker")
+@pytest.mark.parametrize(
+    ("name", "bitstream"), [("icebreaker", "top.bin"), ("ulx3s-12f", "top.bit")]
+)
+def test_the_project_builds_by_hand(images, tmp_path, name, bitstream):
+    board = find_board(name)
     project = generate_project(images[0], board, tmp_path / "project", storage=Storage.RAM)
     assert not list(project.glob("*.mem"))
     environment = {"PATH": f"{find_tool('yosys').command[0].rpartition('/')[0]}:/usr/bin:/bin"}
@@ -143,14 +146,14 @@ def test_the_project_builds_by_hand(images, tmp_path):
         ["sh", project / "build.sh"], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert (project / "top.bin").stat().st_size > 10_000
+    assert (project / bitstream).stat().st_size > 10_000
     # What the script leaves does not keep a build or a project from being written anew.
     assert (project / "netlist.json").exists()
     build(images[0], board, project)
     generate_project(images[0], board, project)
     assert (project / "weights.mem").exists()
     assert {path.name for path in project.iterdir()} >= {"build.sh", "weights.mem", "top.v"}
-    assert not (project / "top.bin").exists()
+    assert not (project / bitstream).exists()
 
 
 @pytest.mark.slow

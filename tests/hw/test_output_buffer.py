@@ -17,7 +17,7 @@ def test_rows_leave_in_order_with_two_vectors_inside(blocked):
     vectors = [[rng.randrange(-(1 << 23), 1 << 23) for _ in range(ROWS)] for _ in range(12)]
 
     async def writer(ctx):
-        ctx.set(buffer.outputs, ROWS)
+        ctx.set(buffer.last_address, ROWS - 1)
         for number, vector in enumerate(vectors):
             await ctx.tick().until(buffer.free)
             ctx.set(buffer.reserve, 1)

@@ -15,9 +15,8 @@ def run_packets(lengths, *, release_after, beats=BEATS):
     writes, taken, errors = [], [], []
 
     async def source(ctx):
-        ctx.set(loader.beats, beats)
-        await ctx.tick()
         ctx.set(loader.enable, 1)
+        ctx.set(loader.last_beat, beats - 1)
         for packet, length in enumerate(lengths):
             for beat in range(length):
                 while rng.random() < 0.2:
