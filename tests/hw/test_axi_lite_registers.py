@@ -288,6 +288,7 @@ def test_an_event_in_the_clock_of_a_clear_is_counted_after_it(registers):
         ctx.set(registers.busy, 1)
         await ctx.tick()
         ctx.set(registers.busy, 0)
+        await ctx.tick()
         assert await read(ctx, registers, REGISTERS["cycles"]) == (1, OKAY)
 
     run_component(registers, bench)
