@@ -10,7 +10,7 @@ from cocotb.triggers import ClockCycles, FallingEdge
 from cocotbext.axi import AxiResp
 from cocotbext_bench import read, start
 
-from darb.golden.register_map import CONTROL, LOAD_MEMORY_SHIFT, REGISTERS, STATUS
+from darb.golden.register_map import CONTROL, ERRORS, LOAD_MEMORY_SHIFT, REGISTERS, STATUS
 
 HALT = 1 << CONTROL["halt"]
 
@@ -100,6 +100,22 @@ async def replace_in_mid_vector(dut, ends, before, after, clocks, blocked):
     assert await read(axil, "outputs") == after["expected"].shape[1]
 
 
+async def broken_packets_are_flagged(ends, image):
+    """Send packets that end early and late, a whole vector behind each; clear each flag."""
+    source, sink, axil = ends
+    whole = image["packets"][0].tobytes()
+    first = image["packets"][0][:1].tobytes()
+    assert len(whole) > len(first)
+    for name, packet in (("too_short", first), ("too_long", whole + first)):
+        await source.send(packet)
+        await source.send(whole)
+        seen = np.frombuffer(bytes((await sink.recv()).tdata), dtype="<i4")
+        assert seen.tolist() == image["expected"][0].tolist(), name
+        assert await read(axil, "errors") == 1 << ERRORS[name]
+        assert await write(axil, "errors", 1 << ERRORS[name]) is AxiResp.OKAY
+        assert await read(axil, "errors") == 0
+
+
 @cocotb.test()
 async def load_run_halt_and_load_again(dut):
     """One engine, two images in turn, each halted in mid-vector by the other."""
@@ -150,5 +166,6 @@ async def load_run_halt_and_load_again(dut):
     for name in ("cycles", "vectors", "stalls", "errors", "load_place"):
         assert await read(axil, name) == 0, name
     await send_and_check(ends, after)
+    await broken_packets_are_flagged(ends, after)
     await ClockCycles(dut.aclk, job["tail"])
     assert sink.empty(), "words came although none was due"
