@@ -10,8 +10,9 @@ import zlib
 from collections.abc import Sequence
 
 import numpy as np
+from board_images import board_images
 from delayed_registers import DelayedRegisters
-from random_networks import random_network, random_vectors, reference
+from random_networks import random_vectors, reference
 
 from darb.golden import (
     EngineConfig,
@@ -19,9 +20,7 @@ from darb.golden import (
     IntegerNetwork,
     Storage,
     check_requests,
-    fit_config,
     memory_crcs,
-    pack,
     schedule,
 )
 from darb.golden.frame import (
@@ -56,7 +55,6 @@ DIVISOR = CLOCK_HZ // BAUD
 _BYTE = 10 * DIVISOR
 _QUIET = 2 * TIMEOUT
 _SOON = 1000
-_LAYER_DEPTH = 16
 
 
 class Script:
@@ -202,21 +200,6 @@ class Script:
             two = pairs[first : first + 2]
             send = [frame.encode() for frame, _ in two]
             self.step(f"vectors of image {number}", send, [reply for _, reply in two], **fields)
-
-
-def board_images(seed: int) -> tuple[EngineConfig, list[tuple[IntegerNetwork, Image]]]:
-    """Return two networks of other shapes and their images, all of one config."""
-    rng = np.random.default_rng(seed)
-    networks = [
-        random_network(rng, sizes, keeps=(1, 2), ks=range(4), lanes=2, weight_bits=4)
-        for sizes in ([9, 5, 3], [6, 4, 4])
-    ]
-    room = {"weight_depth": 32, "index_depth": 16, "row_depth": 16, "layer_depth": _LAYER_DEPTH}
-    room |= {"input_depth": 6, "hidden_depth": 4, "output_depth": 5, "max_k": 3}
-    fields = {"lanes": 2, "rows": 1, "accumulator_bits": 24, **room}
-    images = [(network, pack(network, fit_config(network, **fields))) for network in networks]
-    (config,) = {image.config for _, image in images}
-    return config, images
 
 
 def board_core(config: EngineConfig, *, delays: bool) -> BoardCore:

@@ -45,7 +45,7 @@ def test_a_campaign_counts_what_it_tried(tmp_path):
 
 
 def test_a_bug_is_found_and_its_file_replays_it(tmp_path, monkeypatch):
-    sound, broken = "rounded.eq((shifted + 1) >> 1)", "rounded.eq(shifted >> 1)"
+    sound, broken = "shifted[1 : bits + 1] + shifted[0]", "shifted[1 : bits + 1]"
     processor = seeded_bug(darb.hw.engine.RowPostProcessor, sound, broken)
     monkeypatch.setattr(darb.hw.engine, "RowPostProcessor", processor)
     result = run("fuzz", *QUICK, "--cases", 5, "--out", tmp_path)

@@ -134,7 +134,7 @@ def test_the_clock_and_the_storage_are_the_users():
     assert candidate.clock_hz == 12_000_000
     config = fit_config(network, lanes=4, rows=1)
     assert candidate.estimate == estimate_resources(board, config, storage=Storage.RAM)
-    assert candidate.estimate.usage[MULTIPLIER].used == 5
+    assert candidate.estimate.usage[MULTIPLIER].used == 6
 
 
 def test_progress_ends_at_the_end():
