@@ -80,7 +80,8 @@ class Case:
     @property
     def router(self) -> str:
         """Which of nextpnr's routers finds its ways."""
-        return "router1" if self.multipliers == min(MULTIPLIERS) else "router2"
+        hard = self.engine == "eie" and (self.shape is None or max(self.shape) > 1024)
+        return "router1" if self.multipliers == min(MULTIPLIERS) and not hard else "router2"
 
     @property
     def recipe(self) -> str:
