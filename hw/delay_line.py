@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Signal, ValueLike
 def delay(
     m: Module, value: ValueLike, clocks: int, *, name: str, reset_less: bool = False
 ) -> Signal:
-    """Return `value` as it stood `clocks` clocks before; zero at first and, mostly, out of reset.
+    """Return `value` as it stood `clocks` clocks before; zero at first, and out of reset.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def delay(
     name : str
         Of the signals, numbered by their age.
     reset_less : bool
-        A reset leaves the registers as they are, which block RAMs and multipliers can take in.
+        A reset leaves the registers as they are; such ones block RAMs and multipliers can take in.
     """
     shape = value.shape()
     for age in range(1, clocks + 1):

@@ -8,16 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from darb.golden.config import EngineConfig
 from darb.hw.delay_line import delay
-
-
-def product_register(shape: signed, *, name: str) -> Signal:
-    """Return a register for a product that is to be added to others.
-
-    It has no reset, so that an ECP5's multiplier takes it in. An iCE40's must not: where two
-    products meet in an adder, yosys 0.70 gives both multipliers the one register, and drops one of
-    them. What is kept by name it leaves alone.
-    """
-    return Signal(shape, name=name, reset_less=True, attrs={"keep": 1})
+from darb.hw.product_register import product_register
 
 
 class DotProduct(wiring.Component):

@@ -30,7 +30,8 @@ from darb.hw.memory_checker import memory_read_signature
 from darb.hw.output_buffer import OutputBuffer, output_layout
 from darb.hw.row_post_processor import RowPostProcessor, row_struct
 from darb.hw.row_queue import RowQueue
-from darb.hw.sequencer import Sequencer, bank_address_bits
+from darb.hw.section_fetch import bank_address_bits
+from darb.hw.sequencer import Sequencer
 from darb.hw.vector_loader import VectorLoader, input_layout
 
 

@@ -11,7 +11,7 @@ from darb.golden.fixed_point import MULTIPLIER_BITS, signed_range
 from darb.golden.memory_map import row_layout
 from darb.golden.pipeline import POST
 from darb.hw.delay_line import delay
-from darb.hw.dot_product import product_register
+from darb.hw.product_register import product_register
 
 _PART = 17
 """Bits, without a sign, that one input of an 18-bit multiplier takes."""

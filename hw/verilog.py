@@ -41,8 +41,7 @@ ENGINE_FILES = (
     PORTS,
     *(f"{name}.mem" for name in MEMORIES),
     *("sim_build/", "__pycache__/", "verilator.vlt", "build.log", "run.log", "results.xml"),
-    *("netlist.v", "cells.v"),
-    *("synthesis.log", "registers.log", "netlist.log", "cells.log"),
+    *("netlist.v", "cells.v", "synthesis.log", "registers.log", "netlist.log", "cells.log"),
     *("job.json", "progress", "dump.vcd", "stimulus_*.npy", "load_*.npy", "observations_*.npz"),
 )
 """What `generate` writes and what simulation leaves beside it."""

@@ -47,7 +47,8 @@ from darb.hw.baselines.simulation import ENGINES as RIVALS
 from darb.hw.baselines.stream_top import StreamTop
 from darb.hw.block_index_decoder import BlockIndexDecoder
 from darb.hw.engine import Engine
-from darb.hw.sequencer import Sequencer, bank_address_bits
+from darb.hw.section_fetch import bank_address_bits
+from darb.hw.sequencer import Sequencer
 from darb.sw.folding import choose_folding
 
 MULTIPLIERS = (16, 64)

@@ -55,8 +55,8 @@ scheme: rows dealt to lanes, 4-bit skips, zeros of the vector skipped.
   Memories of activations, which CSR and BSR have once a lane, are in neither.
 
 Placed are engines of 16 multipliers on each shape, with nextpnr's first router, and of 64 on one,
-with its second, which EIE's scheme needs for 2048 x 1024 and LeNet's layer, too; it gives some 20 %
-less clock. For CSR and EIE's scheme with 64 it found no ways in half an hour. One seed each.
+with its second, which EIE's scheme needs for 2048 x 1024 and LeNet's layer, too, and whose ways are
+longer. For CSR and EIE's scheme with 64 it found no ways in half an hour. One seed each.
 """
 
 

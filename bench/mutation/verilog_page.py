@@ -22,7 +22,8 @@ modules, cells, wires and bits: a bit of a cell's pin stuck at 0 or 1, inverted,
 another bit of the pin is 0 or 1. All mutants of a design are in one netlist and one
 Verilator build, in which a file chooses one; without any the benches must pass. The benches are
 those of the suite, unchanged: `tests/hw/test_simulation.py`, `tests/hw/test_loading_simulation.py`,
-`tests/hw/test_register_simulation.py` and `tests/hw/test_board_frames.py` run them too. A mutant
+`tests/hw/test_register_simulation.py` and `tests/hw/test_board_frames.py` run them too, though on
+smaller networks than some of those here. A mutant
 that makes the simulation run for more than three times the sound design's clocks is noticed, as a
 hang. Clocks and first contents of memories are not changed, and `darb_rom`, whose words come from
 files, only at its pins.

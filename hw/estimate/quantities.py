@@ -21,7 +21,7 @@ from darb.hw.estimate.engine_memories import EngineMemory, output_bits
 from darb.hw.estimate.memory_cells import MemoryKind
 from darb.hw.estimate.memory_mapping import MemoryMapping, MemoryUse
 from darb.hw.estimate.multipliers import product_multipliers
-from darb.hw.sequencer import bank_address_bits
+from darb.hw.section_fetch import bank_address_bits
 
 _REGISTERED = (Family.ECP5, Family.ICE40)
 """Families whose multipliers take in the registers around them."""
@@ -134,7 +134,8 @@ def _decoder(config: EngineConfig) -> Quantities:
     count = config.multipliers
     return Quantities(
         {"choices": count * _choices(config)},
-        count * (config.index_word_bits + base) + 2 * config.max_k + 6 + base,
+        # The step and its k a clock later, a bit for each way to go on, the mask, the base.
+        count * (config.index_word_bits + base) + 5 + (config.max_k + 1) + config.max_k + base,
     )
 
 
@@ -171,7 +172,10 @@ def _post_processor(config: EngineConfig, family: Family) -> Quantities:
     product = bits + MULTIPLIER_BITS
     # The sum with its bias, the multiplier, the parts of the product: with the multipliers.
     multiplied = 0 if family in _REGISTERED else bits + MULTIPLIER_BITS + product
-    requantisation = 2 * product + 3 * 6 + 3 + 2 * config.activation_bits + 10 + POST - 1
+    # The product and what is left of it by eights; the places three clocks long, then the rest of
+    # them; what is shifted, its sign and what is above; the result; whether there is a ReLU.
+    shifted = config.activation_bits + 7 + 3
+    requantisation = 2 * product + 3 * 6 + 3 + shifted + config.activation_bits + POST - 1
     before = bits if family is Family.ECP5 else 0
     kept = 0 if config.output_mode is OutputMode.ACTIVATIONS else before + (POST - 1) * bits
     places = POST * fields["address"] + (POST - 1) * fields["bank"]

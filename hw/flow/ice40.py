@@ -7,6 +7,7 @@ from darb.hw.boards.chip_options import chip_options
 from darb.hw.flow.design import NETLIST, PHASES, PLACED, TIMING, Design
 from darb.hw.flow.step import Step
 
+SYNTHESIS = "synth_ice40 -dsp"
 BLOCK_RAM_CELLS = ("SB_RAM40_4K",)
 GRAIN = 256
 """Words of the widest block RAM."""
@@ -17,7 +18,7 @@ READBACK = "readback.asc"
 
 def implementation(board: Board, design: Design) -> tuple[Step, ...]:
     """Return the steps from Verilog to the chip's configuration."""
-    script = design.synthesis_script("synth_ice40 -dsp", grain=GRAIN)
+    script = design.synthesis_script(SYNTHESIS, grain=GRAIN)
     return (
         Step(
             name="synthesis",

@@ -107,8 +107,9 @@ def test_synthesis_takes_every_kind_of_cell(designs):
 
 
 def test_registers_are_where_the_cells_have_them(designs):
-    # Every ROM's output register, and that of the loadable ROM, but none that a RAM has no use for.
+    # A RAM's only register is that of its array; a loadable ROM has one behind it.
     assert "OUTREG" not in parameters(designs("ports").netlist, "REGMODE_[AB]")
+    assert "OUTREG" in parameters(designs("rams").netlist, "REGMODE_[AB]")
     roms = re.findall(r"^  DP16KD #\((.*?)^  \) \\p(\d+)\.", designs("roms").netlist, re.M | re.S)
     plain = {int(number) for text, number in roms if '"OUTREG"' not in text}
     # What chooses between two block RAMs stands before the register of these.

@@ -9,6 +9,7 @@ from configs import small_config
 
 from darb.golden.pipeline import POST
 from darb.hw.dot_product import DotProduct
+from darb.hw.flow.ice40 import SYNTHESIS
 from darb.hw.flow.netlist_simulation import cell_models
 from darb.hw.flow.step import Step
 from darb.hw.row_post_processor import RowPostProcessor
@@ -65,7 +66,7 @@ def test_the_netlist_does_what_the_verilog_does(tmp_path, name):
     make, size = CASES[name]
     component, inputs, outputs = make(size)
     (tmp_path / "dut.v").write_text(component_verilog(component, "dut"))
-    script = "read_verilog dut.v; synth_ice40 -dsp -top dut; rename dut netlist"
+    script = f"read_verilog dut.v; {SYNTHESIS} -top dut; rename dut netlist"
     for step in (
         Step(
             name="synthesis",
